@@ -15,6 +15,7 @@ const needs = [
     debian: 'libnginx-mod-stream',
     why: 'lets nginx pass on TCP connections',
   },
+  { for: 'test', commands: ['python3'], debian: 'python3', why: 'a server that is no worker, in the example mixed' },
   { for: 'test', commands: ['haproxy'], debian: 'haproxy', why: 'a proxy that the balancer is tested behind' },
   { for: 'soak', commands: ['wrk'], debian: 'wrk', why: 'sends requests' },
   { for: 'soak', commands: ['ab'], debian: 'apache2-utils', why: 'sends requests' },

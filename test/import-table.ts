@@ -51,6 +51,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['reports'],
     ['access-log'],
     ['traces'],
+    ['upstream'],
     ['', /^(request-hook|worker|register|index)\.ts$/],
   ],
   balancer: [

@@ -2,6 +2,7 @@
 
 import type { KeySource, ListenerProtocol, Policy, RouteMatch, SlowStart, TicketKey } from '@switchyard/routing'
 import type { Http2ListenerStart, RestMode, SessionSettings, TlsPreset } from '@switchyard/worker-runtime'
+import type { UpstreamSettings } from './upstream-settings.ts'
 
 /** The proxies that send headers of the PROXY protocol to a listener. */
 export interface ProxyProtocolSettings {
@@ -163,6 +164,8 @@ export interface PoolSettings {
   name: string
   /** Absolute path of the entry file. */
   app: string
+  /** The workers are proxies for these servers. undefined: they run `app`. */
+  upstream: UpstreamSettings | undefined
   args: readonly string[]
   execArgv: readonly string[]
   /** Stack traces name the sources of compiled code. */

@@ -28,3 +28,13 @@ export function readFrameHead(head: Buffer): Pick<LineBlock, 'bytes' | 'lines'> 
   const isPossible = bytes <= MAX_FRAME_BYTES - FRAME_HEAD_BYTES && lines > 0 && lines <= bytes
   return isPossible ? { bytes, lines } : undefined
 }
+
+/** What a worker is told of the access log. */
+export interface AccessLogStart {
+  /** `combined`, `json` or a template. */
+  readonly format: string
+  /** Share of the requests that are logged, above 0, at most 1. */
+  readonly sample: number
+  /** Descriptor of the pipe that lines are written to. */
+  readonly pipe: number
+}

@@ -37,7 +37,7 @@ export {
   startSweeping,
   type Written,
 } from '@switchyard/sessions'
-export { FRAME_HEAD_BYTES, type LineBlock, readFrameHead } from './access-frames.ts'
+export { type AccessLogStart, FRAME_HEAD_BYTES, type LineBlock, readFrameHead } from './access-frames.ts'
 export { accessFields, unknownAccessFields } from './access-log/access-fields.ts'
 export { onDrain } from './drain/drain.ts'
 export { type FirstCallback, onFirst } from './first.ts'
@@ -61,7 +61,6 @@ export type {
 } from './metric-messages.ts'
 export { type BlockingPath, type LostSessions, SAMPLE_EVERY, type WorkerObservations } from './observation-messages.ts'
 export {
-  type AccessLogStart,
   type RestMode,
   readFromWorker,
   type SessionReport,
@@ -81,4 +80,5 @@ export { partsOf, type SessionCommand, type SessionReply, weightOf } from './ses
 export { sendStart, startVariable } from './start-pipe.ts'
 export { type SessionIdSource, stickyIds } from './steering/sticky-ids.ts'
 export type { CertificateText, MutualTls, TlsChange, TlsListenerStart, TlsPreset } from './tls-start.ts'
+export type { UpstreamAddress, UpstreamProbe, UpstreamStart } from './upstream-start.ts'
 export { worker } from './worker.ts'

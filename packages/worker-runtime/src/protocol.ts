@@ -10,12 +10,14 @@ import {
 } from '@switchyard/handoff'
 import { type PolicyData, type RouteMatch, type TicketOptions, VISITOR_KEY_LENGTH } from '@switchyard/routing'
 import type { SessionSettings } from '@switchyard/sessions'
+import type { AccessLogStart } from './access-frames.ts'
 import type { Http2ListenerStart } from './http2-start.ts'
 import { isRecord, readAddress, readTlsTicketStart, type ServerAddress, type TlsTicketStart } from './listen-protocol.ts'
 import { type MetricFamily, type RouteExemplar, readFamilies, readRouteExemplars } from './metric-messages.ts'
 import { readObservations, type WorkerObservations } from './observation-messages.ts'
 import { readCommands, type SessionCommand, type SessionReply } from './session-messages.ts'
 import { readTlsChange, type TlsChange, type TlsListenerStart } from './tls-start.ts'
+import type { UpstreamStart } from './upstream-start.ts'
 
 /** A route as a worker needs it: which pool a request belongs to, whether it stays, and which responses get a ticket. */
 export interface WorkerRoute {
@@ -109,15 +111,8 @@ export interface WorkerStart {
   readonly tls?: readonly TlsListenerStart[] | undefined
   /** Listeners whose HTTP/2 this worker ends for its app. Left out: none. */
   readonly http2?: readonly Http2ListenerStart[] | undefined
-}
-
-export interface AccessLogStart {
-  /** `combined`, `json` or a template. */
-  readonly format: string
-  /** Share of the requests that are logged, above 0, at most 1. */
-  readonly sample: number
-  /** Descriptor of the pipe that lines are written to. */
-  readonly pipe: number
+  /** The worker runs the built-in proxy app for these servers. Left out: it runs an app of the user. */
+  readonly upstream?: UpstreamStart | undefined
 }
 
 /** Primary to worker. */

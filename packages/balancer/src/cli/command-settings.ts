@@ -13,6 +13,7 @@ import { resolveSettings } from '../config/resolve.ts'
 import { SECRET_VARIABLE, secretsOf } from '../config/secret.ts'
 import { sessionUrlOf } from '../config/session-url.ts'
 import { loadTlsFor } from '../config/tls-options.ts'
+import { loopWarnings } from '../config/upstream-routes.ts'
 import { BalancerError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import type { CliIo } from './io.ts'
@@ -71,6 +72,7 @@ export async function readSettings(given: Overrides, io: Pick<CliIo, 'cwd' | 'en
       ...(warning === undefined ? [] : [warning]),
       ...warningsOf(settings, knowsSecret),
       ...routeWarnings(settings),
+      ...loopWarnings(settings),
     ]
     return { settings: withEnvironment(settings, variables), knowsSecret, warnings }
   })

@@ -21,6 +21,7 @@ import { shapeFaults } from './schema.ts'
 import { secretFaults, secretsIn, secretsOf, ticketKeysOf } from './secret.ts'
 import { sessionFaults, sessionSettings } from './session-options.ts'
 import { passphrasesIn } from './tls-options.ts'
+import { upstreamPolicyFaults, withUpstreamPolicies } from './upstream-routes.ts'
 
 export interface ResolveContext {
   /** Relative paths in the config start from it. */
@@ -54,6 +55,9 @@ export function resolveSettings(
   const config = input as BalancerConfig
   const trustedProxies = config.trustedProxies ?? []
   const limits = limitSettings(config)
+  const pools = Object.entries(poolsOf(config.pools)).map(([name, pool]) =>
+    poolSettings(name, pool, apps.get(name)?.file as string, { folder, cpus, users, limits }),
+  )
   const ticketKeys = ticketKeysOf(secretsOf(config.secret, env))
   return {
     file,
@@ -64,10 +68,7 @@ export function resolveSettings(
     accessLog: accessLogSettings(config.accessLog, config.logs, folder),
     listen: config.listen === undefined ? undefined : listenSettings(config.listen, folder, env),
     unbalanced: listenSettings(config.unbalanced ?? [], folder, env),
-    pools: Object.entries(poolsOf(config.pools)).map(([name, pool]) =>
-      poolSettings(name, pool, apps.get(name)?.file as string, { folder, cpus, users, limits }),
-    ),
-    ...routeSettings(config, folder),
+    ...withUpstreamPolicies({ pools, ...routeSettings(config, folder) }),
     ticketKeys,
     sessions: sessionSettings(config.sessions, { folder, env, ticketKeys }),
     hasSessionSecret: config.sessions?.secret !== undefined,
@@ -92,8 +93,9 @@ function crossFaults(input: unknown, folder: string, env: NodeJS.ProcessEnv, use
   return [
     ...listenFaults(config, folder, env),
     ...unusedListenFaults(config),
-    ...poolFaults(config, users),
+    ...poolFaults(config, users, folder),
     ...routeFaults(config),
+    ...upstreamPolicyFaults(config),
     ...routeListenerFaults(config, folder),
     ...primaryFaults(config, folder),
     ...logFaults(config),

@@ -8,6 +8,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { folderAsWritten, throughFolder } from './written-path.ts'
 
 const NAME = '@switchyard/balancer'
+/** The app of workers that are proxies for upstream servers. */
+export const PROXY_APP = '@switchyard/worker-runtime/upstream-proxy'
 
 // Read at the start: later the folder may be deleted or replaced.
 const startedIn = process.cwd()

@@ -16,6 +16,7 @@ import { defaultAutoscale } from '../../src/config/pool/autoscale-options.ts'
 import { defaultOutliers } from '../../src/config/pool/outlier-options.ts'
 import { defaultQueue, defaultReload, defaultSlowStart, poolEntries, poolParts } from '../../src/config/pool/pool-options.ts'
 import { defaultHealthWhen, defaultReadyWhen } from '../../src/config/pool/probe-options.ts'
+import { defaultUpstream } from '../../src/config/pool/upstream-options.ts'
 import { routeEntries } from '../../src/config/route-options.ts'
 import { sessionEntries, sessionParts } from '../../src/config/session-options.ts'
 import { tlsOptionEntries } from '../../src/config/tls-options.ts'
@@ -92,6 +93,7 @@ const parts = {
   healthWhen: defaultHealthWhen,
   outliers: defaultOutliers,
   autoscale: defaultAutoscale,
+  upstream: defaultUpstream,
 }
 for (const [part, defaults] of Object.entries(parts)) {
   for (const [name, value] of Object.entries(defaults))

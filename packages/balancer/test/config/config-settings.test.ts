@@ -36,6 +36,7 @@ test('a config needs only an app', () => {
     {
       name: 'web',
       app: join(folder, 'server.js'),
+      upstream: undefined,
       args: [],
       execArgv: [],
       sourceMaps: true,

@@ -6,6 +6,7 @@ export function plainPool(changes: Partial<PoolSettings> = {}): PoolSettings {
   return {
     name: 'web',
     app: '',
+    upstream: undefined,
     args: [],
     execArgv: [],
     sourceMaps: true,

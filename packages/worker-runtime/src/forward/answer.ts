@@ -9,6 +9,16 @@ const NOTHING = Buffer.alloc(0)
 
 const passingKey = Symbol('switchyard.passing')
 
+/** How an answer is written for its client. */
+export interface AnswerWriting {
+  /** Writes the head. False: the body has no framing, so only the end of the connection tells the client where it ends. */
+  readonly writeHead: (answer: IncomingMessage, response: ServerResponse) => boolean
+  /** The trailers that pass. */
+  readonly trailersOf: (answer: IncomingMessage) => readonly string[]
+}
+
+const asReceived: AnswerWriting = { writeHead: writeAnswerHead, trailersOf: ({ rawTrailers }) => rawTrailers }
+
 interface Passed {
   [passingKey]?: AnswerPassing
 }
@@ -19,18 +29,25 @@ export class AnswerPassing {
   private readonly response: ServerResponse & Passed
   /** Does the framing of the answer tell the client where it ends? */
   private readonly framed: boolean
+  private readonly writing: AnswerWriting
   private next: 'head' | 'body' | 'nothing more' = 'head'
 
   /** Writes the head. Throws if Node refuses to write such a head. */
-  constructor(answer: IncomingMessage & Passed, response: ServerResponse) {
+  constructor(answer: IncomingMessage & Passed, response: ServerResponse, writing: AnswerWriting = asReceived) {
     this.answer = answer
     this.response = response
-    this.framed = writeAnswerHead(answer, response)
+    this.writing = writing
+    this.framed = writing.writeHead(answer, response)
     answer[passingKey] = this
     answer.on('data', onData)
     answer.on('end', onEnd)
     // Later than the tick that passes on a body which came with the head.
     process.nextTick(flush, this)
+  }
+
+  /** Does the answer wait because the client is slow? */
+  get isPaused(): boolean {
+    return this.answer.isPaused()
   }
 
   /** Has the other worker sent all of the answer? */
@@ -77,7 +94,7 @@ export class AnswerPassing {
   private end(chunk?: Buffer): void {
     const { answer, response } = this
     this.next = 'nothing more'
-    addTrailers(response, answer.rawTrailers)
+    addTrailers(response, this.writing.trailersOf(answer))
     if (chunk === undefined) response.end()
     else response.end(chunk)
   }

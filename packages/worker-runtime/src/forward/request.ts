@@ -19,14 +19,17 @@ export class RequestSending {
   private readonly hasBody: boolean
   /** From Content-Length; 0 without one. */
   private readonly length: number
+  private readonly trailersOf: (request: IncomingMessage) => readonly string[]
   private upstream: ClientRequest | undefined
   /** The part to send next. */
   private next: 'nothing yet' | 'head' | 'body' | 'nothing more' = 'nothing yet'
   /** A body that was at hand completely and left together with the head. */
   private whole: Buffer | undefined
 
-  constructor(request: IncomingMessage) {
+  /** `trailersOf`: the trailers that pass; left out: all. */
+  constructor(request: IncomingMessage, trailersOf: (request: IncomingMessage) => readonly string[] = ({ rawTrailers }) => rawTrailers) {
     this.request = request
+    this.trailersOf = trailersOf
     const { headers } = request
     this.length = Number(headers['content-length'] ?? 0)
     this.hasBody = this.length !== 0 || headers['transfer-encoding'] !== undefined
@@ -103,7 +106,7 @@ export class RequestSending {
     const { request, upstream } = this
     this.next = 'nothing more'
     if (upstream === undefined) return
-    addTrailers(upstream, request.rawTrailers)
+    addTrailers(upstream, this.trailersOf(request))
     if (chunk === undefined) upstream.end()
     else upstream.end(chunk)
   }

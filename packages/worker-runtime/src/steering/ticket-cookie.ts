@@ -1,7 +1,7 @@
 // Sets the ticket cookie on responses of routes whose policy uses tickets, unless the request carries a valid ticket of this worker.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { TicketOptions } from '@switchyard/routing'
+import type { TicketOptions, TicketSeal } from '@switchyard/routing'
 import onHeaders from 'on-headers'
 import type { Runtime } from '../runtime.ts'
 import { isSecure } from '../server/secure-request.ts'
@@ -39,22 +39,36 @@ export class TicketCookies {
       if (ticket?.slot === start.slot && ticket.generation === start.generation) return
     }
     onHeaders(response, () => {
-      response.appendHeader('Set-Cookie', this.cookie(options, now, isSecure(request)))
+      response.appendHeader('Set-Cookie', ticketCookie(seal, { ...start, nowMs: now, isSecure: isSecure(request) }, options))
     })
   }
+}
 
-  private cookie(options: TicketOptions, now: number, secure: boolean): string {
-    const { start, seal } = this.runtime
-    const maxAgeMs = options.maxAgeMs ?? DAY_MS
-    const value = seal.issue({ slot: start.slot, generation: start.generation, pool: start.pool, expiresAtMs: now + maxAgeMs })
-    const parts = [
-      `${options.cookie}=${value}`,
-      `Path=${options.path ?? '/'}`,
-      `Max-Age=${Math.floor(maxAgeMs / 1000)}`,
-      'HttpOnly',
-      `SameSite=${options.sameSite ?? 'Lax'}`,
-    ]
-    if (options.secure === true || (options.secure !== false && secure) || options.sameSite === 'None') parts.push('Secure')
-    return parts.join('; ')
-  }
+/** What a ticket cookie is for. */
+export interface TicketOccasion {
+  readonly pool: string
+  readonly slot: number
+  readonly generation: number
+  readonly nowMs: number
+  /** The client uses TLS. */
+  readonly isSecure: boolean
+}
+
+/** The value of the field that sets a ticket. */
+export function ticketCookie(
+  seal: TicketSeal,
+  { pool, slot, generation, nowMs, isSecure }: TicketOccasion,
+  options: TicketOptions,
+): string {
+  const maxAgeMs = options.maxAgeMs ?? DAY_MS
+  const value = seal.issue({ slot, generation, pool, expiresAtMs: nowMs + maxAgeMs })
+  const parts = [
+    `${options.cookie}=${value}`,
+    `Path=${options.path ?? '/'}`,
+    `Max-Age=${Math.floor(maxAgeMs / 1000)}`,
+    'HttpOnly',
+    `SameSite=${options.sameSite ?? 'Lax'}`,
+  ]
+  if (options.secure === true || (options.secure !== false && isSecure) || options.sameSite === 'None') parts.push('Secure')
+  return parts.join('; ')
 }

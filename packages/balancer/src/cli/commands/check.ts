@@ -62,11 +62,11 @@ async function tlsTable({ listen = [] }: Settings, cwd: string): Promise<string[
 function poolTable({ pools }: Settings, cwd: string): string {
   return table([
     ['POOL', 'WORKERS', 'QUEUE', 'APP'],
-    ...pools.map(({ name, workers, queueLimit, queueTimeoutMs, app, listens, schedule }) => [
+    ...pools.map(({ name, workers, queueLimit, queueTimeoutMs, app, listens, schedule, upstream }) => [
       name,
       schedule === undefined ? String(workers) : `at ${schedule.pattern}`,
       listens ? `${queueLimit} for ${queueTimeoutMs} ms` : '-',
-      pathFrom(cwd, app),
+      upstream === undefined ? pathFrom(cwd, app) : `proxy for ${upstream.servers.map((server) => server.name).join(', ')}`,
     ]),
   ])
 }

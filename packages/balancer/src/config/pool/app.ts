@@ -2,6 +2,8 @@
 
 import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { PROXY_APP, releaseFiles } from '../../system/release-files.ts'
 import { didYouMean, type Fault, formatPath } from '../faults.ts'
 import { isPm2File } from '../pm2-file.ts'
 import { type PoolConfig, poolsOf } from './pool-options.ts'
@@ -22,6 +24,10 @@ export function* appsOf(input: unknown, folder: string): Generator<[pool: string
   if (typeof pools !== 'object' || pools === null) return
   for (const [name, pool] of Object.entries(pools)) {
     if (typeof pool !== 'object' || pool === null) continue
+    if (pool.upstream !== undefined) {
+      yield [name, { file: proxyAppFile(name) }]
+      continue
+    }
     const own: unknown = pool.app
     const app = own ?? config.app
     const isShared = config.app !== undefined && (own === undefined || own === config.app)
@@ -35,6 +41,11 @@ export function* appsOf(input: unknown, folder: string): Generator<[pool: string
       yield [name, message === undefined ? { file } : { fault: { path, message } }]
     }
   }
+}
+
+/** The app that workers run as proxies. */
+function proxyAppFile(name: string): string {
+  return fileURLToPath(releaseFiles(name).dependency(PROXY_APP))
 }
 
 /**

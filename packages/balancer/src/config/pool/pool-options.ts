@@ -42,6 +42,7 @@ import {
   readyEntries,
   readyWhen,
 } from './probe-options.ts'
+import { type UpstreamConfig, upstream, upstreamEntries, upstreamFaults, upstreamSettings } from './upstream-options.ts'
 import { gid, type UserSource, uid, userFaults, workerUser } from './worker-user.ts'
 
 export interface QueueConfig {
@@ -83,6 +84,8 @@ export interface PoolConfig extends JobConfig {
   workers?: number | 'max' | undefined
   /** Entry file. Default: the app of the config. */
   app?: string | undefined
+  /** The workers are proxies for these servers, in place of an app: a list of URLs, or an object with `servers`. */
+  upstream?: readonly string[] | UpstreamConfig | undefined
   /** Arguments of the app. */
   args?: readonly string[] | undefined
   /** Options of Node itself, such as `--max-old-space-size=512`. */
@@ -182,11 +185,13 @@ export const poolParts = {
   healthWhen: healthEntries,
   outliers: outlierEntries,
   autoscale: autoscaleEntries,
+  upstream: upstreamEntries,
 }
 
 export const poolEntries = {
   workers: countOrMax,
   app: v.optional(text),
+  upstream,
   args: v.optional(v.array(v.string('a string'), 'a list of strings')),
   execArgv: texts,
   sourceMaps: flag,
@@ -232,7 +237,11 @@ function aboveZero() {
   return expected(v.pipe(v.number(), v.finite(), v.gtValue(0)), 'a number above 0')
 }
 
-export function poolFaults({ pools, drainTimeoutMs = defaultLimits.drainTimeoutMs }: Loose, users: UserSource): Fault[] {
+export function poolFaults(
+  { pools, listen, drainTimeoutMs = defaultLimits.drainTimeoutMs }: Loose,
+  users: UserSource,
+  folder: string,
+): Fault[] {
   return Object.entries(looseOf(pools)).flatMap(([name, value]) => {
     const pool = looseOf(value)
     const at = (...keys: string[]) => formatPath(['pools', name, ...keys])
@@ -243,6 +252,7 @@ export function poolFaults({ pools, drainTimeoutMs = defaultLimits.drainTimeoutM
       ...outlierFaults(looseOf(pool.outliers), at),
       ...autoscaleFaults(pool, at),
       ...jobFaults(pool, at),
+      ...upstreamFaults(pool, at, listen !== undefined, folder),
       ...boundFaults(at('drainSpreadMs'), 'drainTimeoutMs', pool.drainSpreadMs, drainTimeoutMs),
       ...boundFaults(at('drainReturnMs'), 'drainTimeoutMs', pool.drainReturnMs, drainTimeoutMs),
     ]
@@ -268,9 +278,14 @@ export function poolSettings(name: string, pool: PoolConfig, app: string, { fold
   const autoscale = autoscaleSettings(pool.autoscale, cpus)
   const queue = withDefaults(defaultQueue, pool.queue)
   const { soft, hard } = pool.maxMemory ?? {}
+  const slowStart = pool.slowStart && { windowMs: pool.slowStart.windowMs, ...withDefaults(defaultSlowStart, pool.slowStart) }
+  const upstream = upstreamSettings(pool, folder)
+  /** These are about the upstream servers, if there are some. */
+  const ofWorkers = upstream === undefined
   return {
     name,
     app,
+    upstream: upstream && { ...upstream, slowStart },
     args: pool.args ?? [],
     execArgv: pool.execArgv ?? [],
     sourceMaps: pool.sourceMaps ?? true,
@@ -283,8 +298,8 @@ export function poolSettings(name: string, pool: PoolConfig, app: string, { fold
     queueLimit: queue.limit,
     rest: pool.rest ?? 'auto',
     queueTimeoutMs: queue.timeoutMs,
-    weights: pool.weights ?? [],
-    slowStart: pool.slowStart && { windowMs: pool.slowStart.windowMs, ...withDefaults(defaultSlowStart, pool.slowStart) },
+    weights: ofWorkers ? (pool.weights ?? []) : [],
+    slowStart: ofWorkers ? slowStart : undefined,
     reload: withDefaults(defaultReload, pool.reload),
     memory: { softBytes: bytesOf(soft) ?? Number.POSITIVE_INFINITY, hardBytes: bytesOf(hard) ?? Number.POSITIVE_INFINITY },
     maxRequests: pool.maxRequests ?? Number.POSITIVE_INFINITY,
@@ -293,7 +308,7 @@ export function poolSettings(name: string, pool: PoolConfig, app: string, { fold
     ...workerUser(pool, users),
     readyWhen: pool.readyWhen === READY_MESSAGE ? undefined : probeSettings(pool.readyWhen, defaultReadyWhen),
     readyMessage: pool.readyWhen === READY_MESSAGE,
-    healthWhen: probeSettings(pool.healthWhen, defaultHealthWhen),
+    healthWhen: ofWorkers ? probeSettings(pool.healthWhen, defaultHealthWhen) : undefined,
     outliers: outlierSettings(pool.outliers),
     autoscale,
     maxConnectionAgeMs: pool.maxConnectionAgeMs ?? Number.POSITIVE_INFINITY,

@@ -6,6 +6,7 @@ import { setPriority } from 'node:os'
 import { extname } from 'node:path'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
+import { fileURLToPath } from 'node:url'
 import { readWorkerIpc, type WorkerLink } from '@switchyard/handoff'
 import {
   type AccessLogStart,
@@ -21,7 +22,7 @@ import {
   type WorkerStart,
 } from '@switchyard/worker-runtime'
 import type { PoolSettings } from '../../settings.ts'
-import { type ReleaseFiles, resolveFrom } from '../../system/release-files.ts'
+import { PROXY_APP, type ReleaseFiles, resolveFrom } from '../../system/release-files.ts'
 import { readAccessLines } from './access-pipe.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { inspectorArguments, inspectorSettings } from './inspector-arguments.ts'
@@ -75,7 +76,9 @@ export type { ServerAddress }
 /** Starts `app` with the worker runtime preloaded. Throws if the start fails at once; a later failure comes by `onFailed`. */
 export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   const { link, settings, start, files } = options
-  const { app, args, execArgv, cwd, uid, gid } = settings
+  const { args, execArgv, cwd, uid, gid } = settings
+  // The release that the config was read from may be gone.
+  const app = settings.upstream === undefined ? settings.app : fileURLToPath(files.dependency(PROXY_APP))
   const stdio = ['ignore', 'pipe', 'pipe', 'ipc', ...link.stdio] as const
   const register = files.dependency('@switchyard/worker-runtime/register')
   cluster.setupPrimary({

@@ -4,6 +4,7 @@
 import type { Transport } from '@switchyard/handoff'
 import type { ListenAnswer, ListenRequest, WorkerStart } from '@switchyard/worker-runtime'
 import { type ReleaseFiles, releaseFiles } from '../../system/release-files.ts'
+import { setsUpstreamTickets, upstreamStart } from '../../upstream-settings.ts'
 import type { PoolVersion } from '../desired-pool.ts'
 import type { PlannedSlot } from '../plan-input.ts'
 import { PoolWorker, type WorkerReturns } from '../pool-worker.ts'
@@ -91,14 +92,15 @@ export class WorkerStarts {
 /** The part of the start data that is the same for all workers of a pool. */
 function poolStart({ settings, shared }: PoolVersion) {
   const { ticketKeys, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions, explain, accessLog, observes } = shared
-  const { name, rest, weights, drainReturnMs, stopSignal, maxConnectionAgeMs, listens, shutdownMessage, schedule } = settings
+  const { name, rest, weights, upstream, drainReturnMs, stopSignal, maxConnectionAgeMs, listens, shutdownMessage, schedule } = settings
   const readsTickets = routes.some(({ pool, ticket, policy }) => pool === name && (ticket !== undefined || policy === 'own'))
   return {
     ...{ rest, weights, drainReturnMs, stopSignal, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions, explain },
     // Other workers get no requests.
     accessLog: listens ? accessLog : undefined,
+    upstream: upstreamStart(settings),
     ...{ listens, shutdownMessage, observes, isOneOff: schedule !== undefined },
-    ticketKeys: readsTickets ? ticketKeys : [],
+    ticketKeys: readsTickets || setsUpstreamTickets(upstream) ? ticketKeys : [],
     maxConnectionAgeMs: maxConnectionAgeMs === Number.POSITIVE_INFINITY ? 0 : maxConnectionAgeMs,
   }
 }

@@ -1,0 +1,63 @@
+// The policies that choose upstream servers: one for each route of the pool, bound to the servers as to the slots of a worker pool.
+
+import type { IncomingMessage } from 'node:http'
+import { bindPolicy, leastBusy, type Policy, policyFromData, type RequestHead } from '@switchyard/routing'
+import type { Runtime } from '../runtime.ts'
+import { isSecure } from '../server/secure-request.ts'
+import { RequestRoutes } from '../steering/request-routes.ts'
+import { headOf } from '../steering/steering.ts'
+import { ticketCookie } from '../steering/ticket-cookie.ts'
+import { buildRoutes } from '../steering/worker-routes.ts'
+import type { UpstreamStart } from '../upstream-start.ts'
+import type { UpstreamServer } from './upstream-server.ts'
+
+export class UpstreamPolicies {
+  private readonly runtime: Runtime
+  private readonly routes: RequestRoutes
+  private readonly policies: readonly (Policy | undefined)[]
+  private readonly first: Policy
+  private readonly setsTickets: boolean
+
+  private constructor(runtime: Runtime, routes: RequestRoutes, policies: readonly (Policy | undefined)[]) {
+    this.runtime = runtime
+    this.routes = routes
+    this.policies = policies
+    this.first = policies.find((policy) => policy !== undefined) ?? leastBusy()
+    this.setsTickets = policies.some((policy) => policy?.ticket !== undefined)
+  }
+
+  static async open(runtime: Runtime, start: UpstreamStart, servers: readonly UpstreamServer[]): Promise<UpstreamPolicies> {
+    const table = await buildRoutes(runtime, () => [])
+    const slots = servers.map(({ slot, seatWeight }) => ({ slot, weight: seatWeight }))
+    const { seal, start: whole } = runtime
+    const context = { pool: whole.pool, seal, now: Date.now, slots: () => slots, homes: () => slots }
+    const scope = { trustedProxies: whole.trustedProxies }
+    /** Routes with equal policies share one, so that round robin runs over all of their requests. */
+    const made = new Map<string, Policy>()
+    const policies = start.policies.map((data) => {
+      if (data === null) return undefined
+      const key = JSON.stringify(data)
+      const policy = made.get(key) ?? bindPolicy(policyFromData(data, scope), context)
+      made.set(key, policy)
+      return policy
+    })
+    return new UpstreamPolicies(runtime, new RequestRoutes(table), policies)
+  }
+
+  of(request: IncomingMessage): { policy: Policy; head: RequestHead } {
+    return { policy: this.policies[this.routes.indexOf(request)] ?? this.first, head: headOf(request) }
+  }
+
+  /** The ticket cookie for an answer of this server; undefined: the client needs none. */
+  cookieFor(request: IncomingMessage, { slot, generation }: UpstreamServer): string | undefined {
+    if (!this.setsTickets) return undefined
+    const { policy, head } = this.of(request)
+    const options = policy.ticket
+    if (options?.cookie === undefined) return undefined
+    const { seal, start } = this.runtime
+    const nowMs = Date.now()
+    const held = head.cookie(options.cookie)
+    if (held !== undefined && seal.open(held, start.pool, nowMs)?.slot === slot) return undefined
+    return ticketCookie(seal, { pool: start.pool, slot, generation, nowMs, isSecure: isSecure(request) }, options)
+  }
+}
