@@ -265,6 +265,12 @@ test('the access log has HTTP/2.0', async () => {
   for (const line of lines) assert.match(line, /"GET (?:\/api)?\/hello\?logged HTTP\/2\.0" 200 5 /)
 })
 
+test('in the end nothing counts as in flight', async () => {
+  const isIdle = ({ pools }: Awaited<ReturnType<RunningBalancer['status']>>) =>
+    pools.every(({ workers }) => workers.every(({ load }) => load.inFlight === 0))
+  await balancer.untilStatus(isIdle, 'no requests in flight')
+})
+
 /** Five requests at a time over one connection, and another one when that ends. */
 class SteadyClient {
   private readonly port: number
