@@ -31,7 +31,8 @@ export class UpstreamServer implements Candidate {
   private failuresInRow = 0
   private ejections = 0
   private ejectedUntil = Number.NEGATIVE_INFINITY
-  private isTrying = false
+  /** Until then one request tries the server after an ejection, and others stay away. */
+  private triesUntil = Number.NEGATIVE_INFINITY
   /** Upgraded connections. They are in flight, but take no room from requests. */
   private tunnels = 0
   private probedDown = false
@@ -59,27 +60,27 @@ export class UpstreamServer implements Candidate {
 
   get state(): ServerState {
     if (this.probedDown) return 'down'
-    return this.now() < this.ejectedUntil || this.isTrying ? 'ejected' : 'up'
+    const now = this.now()
+    return now < this.ejectedUntil || now < this.triesUntil ? 'ejected' : 'up'
   }
 
   begin(): void {
     this.inFlight++
-    // After an ejection one request tries the server before the others come.
-    if (this.failuresInRow >= this.options.maxFailures) this.isTrying = true
+    if (this.failuresInRow >= this.options.maxFailures) this.triesUntil = this.now() + this.options.ejectionMs
   }
 
   /** Its answer has begun after this time. */
   succeed(ms: number): void {
     this.latencyMs = this.latencyMs === 0 ? ms : this.latencyMs + SMOOTHING * (ms - this.latencyMs)
     if (this.failuresInRow >= this.options.maxFailures) this.upSince = this.now()
-    this.isTrying = false
+    this.triesUntil = Number.NEGATIVE_INFINITY
     this.failuresInRow = 0
   }
 
   /** It could not be reached, or broke off before an answer. True: it is ejected now. */
   fail(): boolean {
     const now = this.now()
-    this.isTrying = false
+    this.triesUntil = Number.NEGATIVE_INFINITY
     this.failuresInRow++
     if (this.failuresInRow < this.options.maxFailures || now < this.ejectedUntil) return false
     if (now - this.ejectedUntil > FORGIVEN_MS) this.ejections = 0
@@ -91,8 +92,6 @@ export class UpstreamServer implements Candidate {
 
   end(): void {
     this.inFlight--
-    // The try ended without an outcome: its client has hung up.
-    if (this.inFlight === 0) this.isTrying = false
   }
 
   /** A request in flight has become a websocket. */

@@ -80,6 +80,21 @@ test('a server is ejected after failures in a row; one request tries it before t
   assert.is(first.state, 'up')
 })
 
+test('a try without an outcome, because its client hung up, is followed by another one', () => {
+  const { clock, servers, first } = world()
+  for (let count = 0; count < 2; count++) {
+    first.begin()
+    servers.fail(first, 'connect-failed')
+    servers.end(first)
+  }
+  clock.ms = 101
+  first.begin()
+  servers.end(first)
+  assert.is(first.state, 'ejected')
+  clock.ms = 202
+  assert.is(first.state, 'up')
+})
+
 test('each further ejection is longer, and a failed try begins it at once', () => {
   const { clock, servers, first } = world()
   const fail = (): void => {
