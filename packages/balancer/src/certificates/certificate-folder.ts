@@ -2,7 +2,7 @@
 
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { CertificateFiles } from '../settings.ts'
+import type { CertificateFiles } from '../listener-settings.ts'
 import { type Outcome, readPem, unreadable } from './pem.ts'
 
 const MAX_ENTRIES = 10_000

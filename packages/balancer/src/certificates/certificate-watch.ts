@@ -2,7 +2,7 @@
 // certificate from before stays in use.
 
 import type { TlsChange, TlsListenerStart } from '@switchyard/worker-runtime'
-import type { TlsSettings } from '../settings.ts'
+import type { TlsSettings } from '../listener-settings.ts'
 import type { Certificate } from './certificate.ts'
 import { listenerStart, type ReadCertificates, readCertificates, signatureOf, type TlsFault } from './listener-certificates.ts'
 

@@ -3,7 +3,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { CertificateText } from '@switchyard/worker-runtime'
-import type { CertificateFiles } from '../settings.ts'
+import type { CertificateFiles } from '../listener-settings.ts'
 import { type Outcome, type PemBlock, readBytes, readPem } from './pem.ts'
 
 const CERTIFICATE = 'CERTIFICATE'

@@ -3,7 +3,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TlsListenerStart } from '@switchyard/worker-runtime'
-import type { CertificateFiles, TlsSettings } from '../settings.ts'
+import type { CertificateFiles, TlsSettings } from '../listener-settings.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
 import { certificatesIn } from './certificate-folder.ts'
 import { readPem } from './pem.ts'

@@ -3,7 +3,7 @@
 import type { TlsChange, TlsListenerStart } from '@switchyard/worker-runtime'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
-import type { TlsSettings } from '../settings.ts'
+import type { TlsSettings } from '../listener-settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { CertificateWatch } from './certificate-watch.ts'
 

@@ -1,7 +1,7 @@
 // `listen[…].http2`: listeners whose HTTP/2 ends in the workers, and its limits.
 
 import * as v from 'valibot'
-import type { Http2Settings, ListenAddress } from '../settings.ts'
+import type { Http2Settings, ListenAddress } from '../listener-settings.ts'
 import { type Fault, type Loose, listOf, looseOf } from './faults.ts'
 import { flag, milliseconds, shape, whole, withDefaults } from './schema.ts'
 

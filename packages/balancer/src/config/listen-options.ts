@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import { type ListenerProtocol, listenerProtocols } from '@switchyard/routing'
 import * as v from 'valibot'
-import type { ListenAddress, ProxyProtocolSettings } from '../settings.ts'
+import type { ListenAddress, ProxyProtocolSettings } from '../listener-settings.ts'
 import { type Fault, type Loose, listOf, looseOf } from './faults.ts'
 import { type Http2Config, http2Entries, http2Faults, http2ListenSettings } from './http2-options.ts'
 import { expected, flag, positive, shape, text, trustedProxyList, whole } from './schema.ts'

@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path'
 import * as v from 'valibot'
-import type { CertificateFiles, HttpsRedirectSettings, ListenAddress, TlsSettings } from '../settings.ts'
+import type { CertificateFiles, HttpsRedirectSettings, ListenAddress, TlsSettings } from '../listener-settings.ts'
 import { type Fault, type Loose, listOf, looseOf } from './faults.ts'
 import { alpnWithHttp2, type Http2Config } from './http2-options.ts'
 import { expected, flag, milliseconds, shape, text, variableName, whole } from './schema.ts'

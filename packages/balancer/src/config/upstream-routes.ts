@@ -2,7 +2,8 @@
 
 import { networkInterfaces } from 'node:os'
 import { leastBusy, type PolicyData } from '@switchyard/routing'
-import { defaultPool, type ListenAddress, type PoolSettings, type RouteSettings, type Settings } from '../settings.ts'
+import type { ListenAddress } from '../listener-settings.ts'
+import { defaultPool, type PoolSettings, type RouteSettings, type Settings } from '../settings.ts'
 import { type Fault, formatPath, type Loose, listOf, looseOf } from './faults.ts'
 import { formatAddress } from './listen-options.ts'
 

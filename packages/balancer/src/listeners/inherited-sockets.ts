@@ -3,7 +3,7 @@
 import { lookup } from 'node:dns/promises'
 import { closeSync, rmSync } from 'node:fs'
 import { type BoundAddress, type InheritedListener, isAbstract } from '@switchyard/handoff'
-import type { ListenAddress } from '../settings.ts'
+import type { ListenAddress } from '../listener-settings.ts'
 
 /** A listening socket among the descriptors that the new primary is started with. */
 export interface TransferredSocket extends BoundAddress {

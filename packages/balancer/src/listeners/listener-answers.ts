@@ -1,7 +1,7 @@
 // Requests that the primary answers itself, by their listener: health checks, HTTP-01 challenges, redirects to https, and plain HTTP on a TLS listener.
 
 import type { RequestHead } from '@switchyard/routing'
-import type { ListenAddress } from '../settings.ts'
+import type { ListenAddress } from '../listener-settings.ts'
 import type { AcmeChallenges } from './acme-challenges.ts'
 import type { HealthAnswers } from './health-answers.ts'
 import { plainAnswer } from './plain-answer.ts'

@@ -3,7 +3,7 @@
 import { chmodSync, rmSync, statSync } from 'node:fs'
 import { type Acceptor, type BoundListener, errnoOf, isAbstract } from '@switchyard/handoff'
 import type { ServerAddress } from '@switchyard/worker-runtime'
-import type { ListenAddress } from '../settings.ts'
+import type { ListenAddress } from '../listener-settings.ts'
 import { listenError } from '../system/listen-error.ts'
 import type { InheritedSocket, InheritedSockets, TransferredSocket } from './inherited-sockets.ts'
 

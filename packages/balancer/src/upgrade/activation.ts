@@ -2,8 +2,8 @@
 // sd_listen_fds(3).
 
 import { describeListener } from '@switchyard/handoff'
+import type { ListenAddress } from '../listener-settings.ts'
 import type { InheritedSocket } from '../listeners/inherited-sockets.ts'
-import type { ListenAddress } from '../settings.ts'
 
 const FIRST_FD = 3
 /** A larger LISTEN_FDS is a mistake. */

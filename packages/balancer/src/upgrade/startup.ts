@@ -1,8 +1,9 @@
 // What this primary was started with: listening sockets of a service manager, or those of an old primary with a pipe to it.
 
+import type { ListenAddress } from '../listener-settings.ts'
 import { InheritedSockets } from '../listeners/inherited-sockets.ts'
 import { withTicketKeys } from '../sessions/session-secrets.ts'
-import type { ListenAddress, Settings } from '../settings.ts'
+import type { Settings } from '../settings.ts'
 import { addressOf, readActivation } from './activation.ts'
 import { UPGRADE_VARIABLE } from './messages.ts'
 import { OldPrimaryLink } from './old-primary-link.ts'

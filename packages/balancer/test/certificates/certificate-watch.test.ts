@@ -7,7 +7,7 @@ import type { TlsChange } from '@switchyard/worker-runtime'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import { CertificateWatch } from '../../src/certificates/certificate-watch.ts'
-import type { TlsSettings } from '../../src/settings.ts'
+import type { TlsSettings } from '../../src/listener-settings.ts'
 import { type MadeCertificate, makeCertificate } from '../support/certificate-maker.ts'
 
 const POLL_MS = 10

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { freePort } from '../../../../test/support/ports.ts'
 import { checkAddresses } from '../../src/doctor/address-check.ts'
-import type { ListenAddress } from '../../src/settings.ts'
+import type { ListenAddress } from '../../src/listener-settings.ts'
 
 const test = suite('address check')
 const folder = mkdtempSync(join(tmpdir(), 'addresses-'))

@@ -6,7 +6,8 @@ import { checkBacklog } from '../../src/doctor/backlog-check.ts'
 import { checkCores } from '../../src/doctor/core-check.ts'
 import { checkDescriptors, readLimits } from '../../src/doctor/descriptor-check.ts'
 import { checkMemory } from '../../src/doctor/memory-check.ts'
-import type { ListenAddress, PoolSettings, Settings } from '../../src/settings.ts'
+import type { ListenAddress } from '../../src/listener-settings.ts'
+import type { PoolSettings, Settings } from '../../src/settings.ts'
 
 const test = suite('limits of the machine')
 const pools = (...workers: number[]) => workers.map((count, index) => ({ name: `pool${index}`, workers: count }) as PoolSettings)

@@ -7,11 +7,12 @@ import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import { defaultLimits } from '../../src/config/limit-options.ts'
 import { BalancerEmitter } from '../../src/events.ts'
+import type { ListenAddress } from '../../src/listener-settings.ts'
 import { FreePorts } from '../../src/listeners/free-ports.ts'
 import { ListenRequests } from '../../src/listeners/listen-requests.ts'
 import { Listeners } from '../../src/listeners/listeners.ts'
 import { WorkerServers } from '../../src/listeners/worker-servers.ts'
-import type { ListenAddress, Settings } from '../../src/settings.ts'
+import type { Settings } from '../../src/settings.ts'
 import type { PoolWorker } from '../../src/supervisor/pool-worker.ts'
 
 const test = suite('listen requests')

@@ -193,7 +193,7 @@ test('clients of both versions at the same time, and failed handshakes between t
   other.destroy()
 })
 
-test('a ticket of nobody is refused, and the client gets a full handshake', async () => {
+test('a ticket that no worker issued is refused, and the client gets a full handshake', async () => {
   const server = await open(workerAt(0))
   const stranger = await open(
     new TlsTickets({ start: { ...startWith(), names: randomBytes(16).toString('base64') }, slot: 0, remembers: false }),

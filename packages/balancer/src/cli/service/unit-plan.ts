@@ -5,7 +5,8 @@ import { basename, dirname, isAbsolute, join } from 'node:path'
 import { formatAddress } from '../../config/listen-options.ts'
 import { FOLDER_PREFIX, nameOfPlace } from '../../control/control-path.ts'
 import { BalancerError } from '../../errors.ts'
-import type { ListenAddress, Settings } from '../../settings.ts'
+import type { ListenAddress } from '../../listener-settings.ts'
+import type { Settings } from '../../settings.ts'
 import type { Account } from './accounts.ts'
 
 export interface UnitPlan {
