@@ -3,7 +3,7 @@
 export { clientAddress, trustedPeer, trustedProxyFault } from './client-address.ts'
 export { type DataScope, policyFromData, policyNamed, policyNames } from './from-data.ts'
 export { type ClientHello, dnsName, type HelloReading, readClientHello, TICKET_NAME_BYTES } from './head/client-hello.ts'
-export { beginsHttp2, beginsTls, type ListenerProtocol, listenerProtocols, mayBeSpoken } from './head/first-bytes.ts'
+export { beginsHttp2, beginsTls, type ListenerProtocol, listenerProtocols, mayBeSpoken, speaksHttp2 } from './head/first-bytes.ts'
 export { type HeadFault, headFault } from './head/head-fault.ts'
 export { protocolFault, serverNameFault } from './head/hello-test.ts'
 export { helloIn, helloText, helloWith } from './head/hello-text.ts'

@@ -1,4 +1,4 @@
-// Names of TLS session tickets: only who has the secret reads them, and to everybody else they are random.
+// Names of TLS session tickets: a process that has the secret reads them, and to all others they are random.
 
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'

@@ -14,6 +14,8 @@ const TARGET = /^\/[\x21-\x7e]*$/
 const NO_TLS = plainAnswer('400 Bad Request', 'This port speaks HTTPS, and the request came as plain HTTP. Use https:// in the address.\n')
 const NO_HOST = plainAnswer('400 Bad Request', 'The request names no host, so it cannot be redirected to https.\n')
 
+const PHRASES = { 301: 'Moved Permanently', 302: 'Found', 307: 'Temporary Redirect', 308: 'Permanent Redirect' }
+
 export interface ListenerAnswersOptions {
   readonly health: HealthAnswers
   /** The options of a listener by its number. */
@@ -56,5 +58,3 @@ function redirect(head: RequestHead, { port, status }: NonNullable<ListenAddress
   const location = `https://${host}${port === 443 ? '' : `:${port}`}${target}`
   return plainAnswer(`${status} ${PHRASES[status]}`, `${location}\n`, [`Location: ${location}`])
 }
-
-const PHRASES = { 301: 'Moved Permanently', 302: 'Found', 307: 'Temporary Redirect', 308: 'Permanent Redirect' }

@@ -50,6 +50,11 @@ export function beginsHttp2(bytes: Uint8Array): boolean {
   return commonLength(bytes, 0, bytes.length, HTTP2_PREFACE) >= HTTP2_METHOD_BYTES
 }
 
+/** Do the bytes begin with the whole preface of HTTP/2? */
+export function speaksHttp2(bytes: Uint8Array): boolean {
+  return otherProtocol(bytes, bytes.length) === 'http/2'
+}
+
 /** How many of the bytes from `from` to `end` equal the first ones of `wanted`. */
 export function commonLength(bytes: Uint8Array, from: number, end: number, wanted: Uint8Array): number {
   const most = Math.min(end - from, wanted.length)

@@ -7,6 +7,7 @@
 import { Server as HttpServer, type ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import { ConnectionInjector, connectionCountOf, countAsRead, guardFirstRequest, isHeadComplete, type Offer } from '@switchyard/handoff'
+import { speaksHttp2 } from '@switchyard/routing'
 import type { InFlight } from './in-flight.ts'
 
 /** The offer whose bytes are in the parser at the moment. */
@@ -35,9 +36,6 @@ export interface TlsConnections {
   beginsWithTls(tag: number): boolean
   readonly hellos: HelloReader
 }
-
-/** The connection preface of a client of HTTP/2 (RFC 9113 §3.4). */
-const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 
 /** Node's own listener for connections of an HTTP server. */
 const [nodesListener] = new HttpServer().listeners('connection')
@@ -95,7 +93,7 @@ export class Receiver {
     // The socket reads the bytes off the kernel as soon as the server has it.
     const hello = isComplete && hellos?.readsHellos === true ? (offer.carried ?? offer.peek()) : undefined
     const isPlain = !isComplete && hellos === undefined && this.mayBeHttp2?.(offer.tag) === true
-    this.isHttp2 = isPlain && HTTP2_PREFACE.equals((offer.carried ?? offer.peek()).subarray(0, HTTP2_PREFACE.length))
+    this.isHttp2 = isPlain && speaksHttp2(offer.carried ?? offer.peek())
     const socket = offer.accept(this.injector, offer.carried)
     this.isHttp2 = false
     if (hello !== undefined && socket !== undefined) hellos?.onHello(socket, hello)
