@@ -66,6 +66,8 @@ export function parseAnswerHead(text: string): AnswerHead | undefined {
         continue
       case 'content-length':
         if (length !== undefined || !DIGITS.test(value) || !Number.isSafeInteger(Number(value))) return undefined
+        // Parsers differ on a tab beside a length.
+        if (text.slice(colon, end).includes('\t')) return undefined
         length = Number(value)
         break
       case 'trailer':
@@ -95,7 +97,10 @@ export function parseTrailers(text: string): readonly string[] | undefined {
   const fields: string[] = []
   for (const line of text.split('\r\n').slice(0, -1)) {
     const colon = line.indexOf(':')
-    if (colon === -1 || kindOf(line.slice(0, colon)) === 'invalid') return undefined
+    if (colon === -1) return undefined
+    const kind = kindOf(line.slice(0, colon))
+    // A reader that merges trailers into the head would frame another answer.
+    if (kind === 'invalid' || kind === 'content-length' || kind === 'transfer-encoding') return undefined
     fields.push(line.slice(0, colon), trimmed(line, colon + 1, line.length))
   }
   return fields

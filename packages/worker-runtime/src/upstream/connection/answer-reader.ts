@@ -19,7 +19,9 @@ const MAX_SIZE_CHARS = 4096
 const MAX_TRAILER_CHARS = 64 * 1024
 const HEAD_END = '\r\n\r\n'
 const LINE_FEED = 0x0a
-const SIZE_LINE = /^([\da-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?\r$/i
+/** The size in hexadecimal, and extensions: names with values that are tokens or quoted (RFC 9112 §7.1.1). */
+const SIZE_LINE =
+  /^([\da-f]{1,16})(?:;[!#$%&'*+.^_`|~\w-]+(?:=(?:[!#$%&'*+.^_`|~\w-]+|"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e])*"))?)*\r$/i
 const SWITCHING_PROTOCOLS = 101
 const NO_CONTENT = 204
 const NOT_MODIFIED = 304
