@@ -14,7 +14,15 @@ export type ServerState = 'up' | 'ejected' | 'down'
 
 type ServerOptions = Pick<
   UpstreamStart,
-  'maxConnections' | 'maxFailures' | 'ejectionMs' | 'slowStart' | 'weights' | 'connectTimeoutMs' | 'idleTimeoutMs' | 'ca'
+  | 'maxConnections'
+  | 'maxFailures'
+  | 'ejectionMs'
+  | 'slowStart'
+  | 'weights'
+  | 'connectTimeoutMs'
+  | 'idleTimeoutMs'
+  | 'responseTimeoutMs'
+  | 'ca'
 >
 
 export class UpstreamServer implements Candidate {
