@@ -24,6 +24,7 @@ const local = { host: '127.0.0.1', port: 0 }
 
 let balancer: RunningBalancer
 let open: number
+let hasty: number
 let mutual: number
 let strict: number
 
@@ -33,13 +34,14 @@ test.before(async () => {
       app: 'plain-app.mjs',
       pools: { web: { workers: 1 } },
       listen: [
+        { ...local, tls: site },
         { ...local, tls: { ...site, handshakeTimeoutMs: 300 } },
         { ...local, tls: { ...site, mutual: { ca: authority.cert } } },
         { ...local, protocol: 'tls', tls: site },
       ],
     },
   })
-  ;[open, mutual, strict] = balancer.addresses.map(portOf) as [number, number, number]
+  ;[open, hasty, mutual, strict] = balancer.addresses.map(portOf) as [number, number, number, number]
 })
 
 test.after(async () => assert.is(await balancer.stop(), 0))
@@ -128,7 +130,7 @@ const failing: readonly (readonly [reason: string, client: () => Promise<unknown
   ['client-certificate', () => fails(mutual)],
   ['client-certificate', () => fails(mutual, { cert: readFileSync(stranger.cert), key: readFileSync(stranger.key) })],
   ['certificate-refused', () => verifiesStrictly(open)],
-  ['timeout', async () => untilEvent((await saysHello(open)).resume(), 'close')],
+  ['timeout', async () => untilEvent((await saysHello(hasty)).resume(), 'close')],
   [
     'hung-up',
     async () => {
