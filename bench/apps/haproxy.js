@@ -11,9 +11,11 @@ export const haproxyOneEach = haproxyWith(' maxconn 1')
 
 function haproxyWith(perServer, perListener = '') {
   const backend = (pool, sockets) =>
-    [`backend ${pool}`, '  balance leastconn', ...sockets.map((path, index) => `  server ${pool}-${index} unix@${path}${perServer}`)].join(
-      '\n',
-    )
+    [
+      `backend ${pool}`,
+      '  balance leastconn',
+      ...sockets.map((at, index) => `  server ${pool}-${index} ${at.startsWith('/') ? `unix@${at}` : at}${perServer}`),
+    ].join('\n')
   return {
     command: 'haproxy',
     args: (file) => ['-db', '-f', file],

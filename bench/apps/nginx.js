@@ -36,6 +36,6 @@ ${[...pools.keys()].map((pool) => `    location /${pools.size > 1 ? pool : ''} {
 
 // Shorter than the servers keep a connection.
 function upstream(pool, sockets) {
-  const servers = sockets.map((path) => `server unix:${path};`).join(' ')
+  const servers = sockets.map((at) => `server ${at.startsWith('/') ? `unix:${at}` : at};`).join(' ')
   return `  upstream ${pool} { least_conn; ${servers} keepalive 128; keepalive_requests 1000000000; keepalive_timeout 60s; }`
 }

@@ -1,5 +1,5 @@
 // A proxy in front of plain servers on unix sockets: proxied.js <nginx | nginx-tls | haproxy | haproxy-one-each | haproxy-tls>
-// <pool>=<size>…. A path goes to its pool; a single pool takes them all.
+// <pool>=<size>…. A path goes to its pool; a single pool takes them all. With SERVERS, host:port with commas between them, it is in front of those.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +12,8 @@ const { command, config, args } = { nginx, 'nginx-tls': nginxTls, haproxy, 'hapr
   name
 ]
 
-const pools = await startPools(sizes)
+const { SERVERS } = process.env
+const pools = SERVERS === undefined ? await startPools(sizes) : new Map([['all', SERVERS.split(',')]])
 const port = await freePort()
 const file = join(folder, `${name}.conf`)
 writeFileSync(file, config(port, pools))

@@ -35,6 +35,8 @@ import { measureStart } from './start.ts'
 import { startRows, startTable, startVerdicts } from './start-report.ts'
 import { measureTls } from './tls.ts'
 import { tlsRows, tlsTable, tlsVerdicts } from './tls-report.ts'
+import { measureUpstream } from './upstream.ts'
+import { upstreamLoad, upstreamRows, upstreamTable, upstreamVerdicts } from './upstream-report.ts'
 
 /** Of a round of `logs`. */
 const LOG_LINES = 200_000
@@ -76,6 +78,7 @@ async function run(options: Options): Promise<number> {
   if (mode === 'start') return start(options)
   if (mode === 'scrapes') return scrapes(options)
   if (mode === 'tls') return tls(options)
+  if (mode === 'upstream') return upstream(options)
   return mode === 'pinned' ? pinned(options) : costs(options)
 }
 
@@ -227,6 +230,23 @@ async function tls(options: Options): Promise<number> {
     ...verdictLines(verdicts),
   ])
   if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function upstream(options: Options): Promise<number> {
+  const { contenders, rounds, seconds, warmUpSeconds, loads } = options
+  const [load] = loads as [Load]
+  const samples = await measureUpstream({ contenders, rounds, seconds, warmUpSeconds, load }, progress)
+  const rows = upstreamRows(samples)
+  const verdicts = upstreamVerdicts(samples)
+  print(options, [
+    `${machineText()}, ${load.name} ${load.version()}; ${rounds} × ${seconds} s each`,
+    `${upstreamLoad}; CPU of all processes but the servers, medians`,
+    '',
+    upstreamTable(rows),
+    ...verdictLines(verdicts),
+  ])
+  if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, seconds, rows, verdicts, samples }, undefined, 2))
   return options.check ? checked(verdicts) : 0
 }
 

@@ -148,7 +148,7 @@ export class Balancer implements Operations {
     const starts = new WorkerStarts({
       transport,
       returns: new ReturnHandler({ ...path, acceptor: this.acceptor, dispatcher: this.dispatcher }),
-      startData: (worker) => this.configListeners.startFor(worker, this.folder.socketFor(worker.id, worker.settings)),
+      startData: (worker, listen) => this.configListeners.startFor(worker, this.folder.socketFor(worker.id, worker.settings), listen),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
       onListen: (worker, request) => this.listenRequests.answer(worker, request),
     })
@@ -179,8 +179,8 @@ export class Balancer implements Operations {
 
     // ---- Operations ----
     const { acceptor, activeConfig: config, changes, dispatcher, extraSockets, folder, jobs, listeners, listenRequests } = this
-    const { sessions, supervisor, visitors } = this
-    this.adoption = new ConfigAdoption({ config, supervisor, changes, sessions, visitors, redisSharing, jobs })
+    const { configListeners, sessions, supervisor, visitors } = this
+    this.adoption = new ConfigAdoption({ config, configListeners, supervisor, changes, sessions, visitors, redisSharing, jobs })
     this.operator = new Operator({ supervisor, events, config: this.adoption, jobs })
     this.upgrades = new Upgrade(
       {
@@ -193,7 +193,7 @@ export class Balancer implements Operations {
       },
       startup,
     )
-    const { configListeners, upgrades } = this
+    const { upgrades } = this
     const parts = { config, events, acceptor, listeners, listenRequests, supervisor, folder, claims, queues, sessions, redisSharing, jobs }
     this.lifetime = new Lifetime({ ...parts, configListeners, upgrades })
     dispatcher.others = upgrades

@@ -88,7 +88,7 @@ export { newOwners, type Owner, type Owners } from './owners.ts'
 export type { Passage, PassageListener, Passages, Passed } from './passage.ts'
 export { ControlPipe } from './pipes/control-pipe.ts'
 export { portableTransport } from './portable/portable-link.ts'
-export { PROXY_SIGNATURE, ProxiedClient, readTlvs } from './proxied-client.ts'
+export { MAX_PROXY_HEADER_BYTES, PROXY_SIGNATURE, ProxiedClient, readTlvs } from './proxied-client.ts'
 export {
   type ForwardReason,
   forwardReasons,

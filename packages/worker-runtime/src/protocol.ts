@@ -1,18 +1,13 @@
 // The start data of a worker, every message between the primary and a worker, and the checks of messages on arrival.
 
-import {
-  type ChannelEnds,
-  type LoadDetails,
-  type LoadReport,
-  MAX_COUNTED_ROUTES,
-  ROUTE_COLUMNS,
-  responseBoundsMs,
-} from '@switchyard/handoff'
+import type { ChannelEnds, LoadReport } from '@switchyard/handoff'
 import { type PolicyData, type RouteMatch, type TicketOptions, VISITOR_KEY_LENGTH } from '@switchyard/routing'
 import type { SessionSettings } from '@switchyard/sessions'
 import type { AccessLogStart } from './access-frames.ts'
+import { readHandshakes } from './handshake-messages.ts'
 import type { Http2ListenerStart } from './http2-start.ts'
 import { isRecord, readAddress, readTlsTicketStart, type ServerAddress, type TlsTicketStart } from './listen-protocol.ts'
+import { Checked, readLoad } from './load-messages.ts'
 import { type MetricFamily, type RouteExemplar, readFamilies, readRouteExemplars } from './metric-messages.ts'
 import { readObservations, type WorkerObservations } from './observation-messages.ts'
 import { readCommands, type SessionCommand, type SessionReply } from './session-messages.ts'
@@ -153,6 +148,8 @@ export type ToPrimary =
   | { readonly switchyard: 'observed'; readonly observed: WorkerObservations }
   /** What has come since the last message. */
   | { readonly switchyard: 'metrics'; readonly families: readonly MetricFamily[]; readonly exemplars: readonly RouteExemplar[] }
+  /** How TLS handshakes ended since the last message, one count for each of `handshakeOutcomes`. */
+  | { readonly switchyard: 'handshakes'; readonly counts: readonly number[] }
   /** The `visitorKey`s of visitors that got their cookie from this worker. */
   | { readonly switchyard: 'learned'; readonly keys: readonly string[] }
   /** TLS session tickets of a connection of this worker belong to `slot`. `firm`: the client has a session there. Names in base64url. */
@@ -228,6 +225,10 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
       return { switchyard: 'observed', observed: readObservations(message.observed) }
     case 'metrics':
       return { switchyard: 'metrics', families: readFamilies(message.families), exemplars: readRouteExemplars(message.exemplars) }
+    case 'handshakes': {
+      const counts = readHandshakes(message.counts)
+      return counts && { switchyard: 'handshakes', counts }
+    }
     case 'report':
       return isRecord(message.load) ? { switchyard: 'report', load: readLoad(message.load) } : undefined
     default:
@@ -277,27 +278,6 @@ function readTexts(from: unknown, most: number, form: RegExp): string[] {
   return from.slice(0, most).filter((text: unknown): text is string => typeof text === 'string' && form.test(text))
 }
 
-function readLoad(from: Record<string, unknown>): LoadReport {
-  const checked = new Checked()
-  const load = {
-    inFlight: checked.count(from.inFlight),
-    connections: checked.count(from.connections),
-    received: checked.count(from.received),
-    begun: checked.count(from.begun),
-    failed: checked.count(from.failed),
-    loopLagMs: checked.amount(from.loopLagMs),
-    utilisation: Math.min(1, checked.amount(from.utilisation)),
-    latencyMs: checked.amount(from.latencyMs),
-    memoryBytes: checked.amount(from.memoryBytes),
-  }
-  const details = from.details === undefined ? undefined : readDetails(from.details, checked)
-  const { routes } = from
-  const packed = Array.isArray(routes)
-    ? routes.slice(0, MAX_COUNTED_ROUTES * ROUTE_COLUMNS).map((value) => checked.amount(value))
-    : undefined
-  return { ...load, details, ...(packed !== undefined && { routes: packed }), faults: checked.faults }
-}
-
 function readSessionReport(from: Record<string, unknown>): SessionReport {
   const checked = new Checked()
   return {
@@ -310,39 +290,4 @@ function readSessionReport(from: Record<string, unknown>): SessionReport {
     nearHits: checked.count(from.nearHits),
     nearMisses: checked.count(from.nearMisses),
   }
-}
-
-function readDetails(from: unknown, checked: Checked): LoadDetails | undefined {
-  const { heapUsedBytes, heapLimitBytes, loopDelay, responses } = recordOf(from)
-  const { p50Ms, p99Ms, maxMs } = recordOf(loopDelay)
-  const { counts, sumMs } = recordOf(responses)
-  if (!Array.isArray(counts) || counts.length !== responseBoundsMs.length + 1) {
-    checked.faults++
-    return undefined
-  }
-  return {
-    heapUsedBytes: checked.amount(heapUsedBytes),
-    heapLimitBytes: checked.amount(heapLimitBytes),
-    loopDelay: { p50Ms: checked.amount(p50Ms), p99Ms: checked.amount(p99Ms), maxMs: checked.amount(maxMs) },
-    responses: { counts: Array.from(counts, (count) => checked.count(count)), sumMs: checked.amount(sumMs) },
-  }
-}
-
-/** Checks numbers from a worker: an impossible value becomes 0 and is counted. */
-class Checked {
-  faults = 0
-
-  amount(value: unknown): number {
-    if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return value
-    this.faults++
-    return 0
-  }
-
-  count(value: unknown): number {
-    return Math.floor(this.amount(value))
-  }
-}
-
-function recordOf(value: unknown): Record<string, unknown> {
-  return isRecord(value) ? value : {}
 }

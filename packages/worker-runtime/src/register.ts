@@ -31,6 +31,7 @@ import { hookRequests } from './request-hook.ts'
 import { openRuntime, type Runtime } from './runtime.ts'
 import { announceStart, sendShutdownMessage } from './server/app-messages.ts'
 import { Servers } from './server/balanced-servers.ts'
+import { Handshakes } from './server/handshakes.ts'
 import { HeldSignals, usualStopSignal } from './server/held-signals.ts'
 import { Http2Sessions } from './server/http2-sessions.ts'
 import { InFlight } from './server/in-flight.ts'
@@ -126,7 +127,8 @@ async function register(runtime: Runtime): Promise<void> {
     const { AccessLog } = await import('./access-log/access-log.ts')
     accessLog = new AccessLog({ runtime, start: start.accessLog, requestRoutes, chance: Math.random })
   }
-  const ending = start.tls && (await openTermination(start.tls, start.listeners ?? [], ticketLoader))
+  const handshakes = new Handshakes(runtime)
+  const ending = start.tls && (await openTermination(start.tls, start.listeners ?? [], ticketLoader, handshakes))
   if (ending !== undefined) applyTls = (change) => ending.termination.apply(change)
   for (const change of earlyTls.splice(0)) applyTls(change)
   const inFlight = new InFlight({
@@ -193,6 +195,7 @@ async function register(runtime: Runtime): Promise<void> {
     reportLast = () => {
       reportLoad()
       reportMetrics()
+      handshakes.report()
     }
     const { maxConnectionAgeMs = 0 } = start
     if (maxConnectionAgeMs > 0) new ConnectionAges({ maxAgeMs: maxConnectionAgeMs, ...connections }).start()
@@ -200,6 +203,7 @@ async function register(runtime: Runtime): Promise<void> {
   }
 
   function addServer(server: Server, row: Int32Array): void {
+    if (server instanceof TlsServer) handshakes.watch(server)
     const beginsWithTls = server instanceof TlsServer ? () => true : ending && ((tag: number) => ending.termination.isFor(tag))
     const tls = beginsWithTls && { beginsWithTls, hellos: ticketLoader }
     const mayBeHttp2 = http2 && server instanceof HttpServer ? (tag: number) => http2.isFor(tag) : undefined
@@ -261,10 +265,13 @@ async function openTermination(
   ended: readonly TlsListenerStart[],
   listeners: NonNullable<Runtime['start']['listeners']>,
   tickets: TicketLoader,
+  handshakes: Handshakes,
 ) {
   const [{ TlsTermination }, { HstsFields }] = await Promise.all([import('./server/tls-termination.ts'), import('./server/hsts.ts')])
-  const onServer = (server: TlsServer, listener: number): void =>
+  const onServer = (server: TlsServer, listener: number): void => {
     tickets.adoptHidden(server, listeners.find(({ number }) => number === listener) ?? {})
+    handshakes.watch(server)
+  }
   return { termination: new TlsTermination(ended, onServer), hsts: HstsFields.of(ended) }
 }
 

@@ -155,7 +155,7 @@ export class Operator {
     const { supervisor } = this.options
     const before = this.options.config.current.settings
     const after = pool === undefined ? settings : this.withPool(before, settings, pool)
-    const routes = this.options.config.prepare(after)
+    const routes = await this.options.config.prepare(after)
     const names = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
     for (const name of names) this.begin(routes, name)
     const failure = () => names.map((name) => supervisor.desired.get(name)?.reverted).find((why) => why !== undefined)

@@ -16,6 +16,8 @@ import { UpstreamMetrics } from './upstream-metrics.ts'
 import { UpstreamPolicies } from './upstream-policies.ts'
 import { UpstreamServers } from './upstream-servers.ts'
 
+/** Addresses of peers that are remembered. */
+const MAX_PEERS = 1000
 const DEFAULT_PORTS = { http: 80, https: 443 }
 
 const runtime = currentRuntime()
@@ -51,7 +53,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
   const fields = {
     // Other balancers in a chain have other names, so a request that has passed this one often is in a loop.
     pseudonym: `switchyard-${pool}`,
-    trusts: trustedPeer(trustedProxies),
+    trusts: remembered(trustedPeer(trustedProxies)),
     trustedProxies,
     stripPrefix: start.stripPrefix,
   }
@@ -64,6 +66,20 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
   const addresses: readonly ServerAddress[] = runtime.start.listeners ?? [{ port: 0 }]
   for (const { host, port, path } of addresses) {
     proxyServer({ context, fields, prefixes }).listen(path === undefined ? { host, port } : { path })
+  }
+}
+
+/** To read an address takes longer than the rest of the fields. Clients send many requests from one. */
+function remembered(trusts: (address: string | undefined) => boolean): typeof trusts {
+  const known = new Map<string | undefined, boolean>()
+  return (address) => {
+    let isTrusted = known.get(address)
+    if (isTrusted === undefined) {
+      isTrusted = trusts(address)
+      if (known.size >= MAX_PEERS) known.clear()
+      known.set(address, isTrusted)
+    }
+    return isTrusted
   }
 }
 

@@ -21,16 +21,16 @@ export interface AnswerHead {
   readonly keepAlive: string | undefined
 }
 
-/** What no line may contain: controls but the tab, and a CR or LF that does not end the line (RFC 9112 §2.2, RFC 9110 §5.5). */
-const FORBIDDEN = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n)|(?<!\r)\n/
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/
+/** What no value may contain: controls but the tab, so also a CR or LF that does not end the line (RFC 9112 §2.2, RFC 9110 §5.5). */
+const FORBIDDEN = /[^\t\x20-\x7e\x80-\xff]/
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/
+const BARE_LINE_END = /\r(?!\n)|(?<!\r)\n/
 const DIGITS = /^\d{1,16}$/
 const SPACE = 0x20
 const TAB = 0x09
 
 /** The head; `text` is without the empty line at its end. undefined: no HTTP/1 answer has such a head. */
 export function parseAnswerHead(text: string): AnswerHead | undefined {
-  if (FORBIDDEN.test(text)) return undefined
   const lineEnd = text.indexOf('\r\n')
   const line = STATUS_LINE.exec(lineEnd === -1 ? text : text.slice(0, lineEnd))
   if (line === null) return undefined
@@ -47,6 +47,7 @@ export function parseAnswerHead(text: string): AnswerHead | undefined {
     if (colon === -1 || colon > end) return undefined
     const name = text.slice(at, colon)
     const value = trimmed(text, colon + 1, end)
+    if (FORBIDDEN.test(value)) return undefined
     at = end + 2
     switch (kindOf(name)) {
       case 'invalid':
@@ -93,7 +94,7 @@ export function parseAnswerHead(text: string): AnswerHead | undefined {
 
 /** The fields behind the last chunk, each line ended by CRLF. undefined: they are none. */
 export function parseTrailers(text: string): readonly string[] | undefined {
-  if (FORBIDDEN.test(text)) return undefined
+  if (BARE_LINE_END.test(text)) return undefined
   const fields: string[] = []
   for (const line of text.split('\r\n').slice(0, -1)) {
     const colon = line.indexOf(':')
@@ -101,7 +102,9 @@ export function parseTrailers(text: string): readonly string[] | undefined {
     const kind = kindOf(line.slice(0, colon))
     // A reader that merges trailers into the head would frame another answer.
     if (kind === 'invalid' || kind === 'content-length' || kind === 'transfer-encoding') return undefined
-    fields.push(line.slice(0, colon), trimmed(line, colon + 1, line.length))
+    const value = trimmed(line, colon + 1, line.length)
+    if (FORBIDDEN.test(value)) return undefined
+    fields.push(line.slice(0, colon), value)
   }
   return fields
 }

@@ -174,7 +174,7 @@ function byNode(text: string): Promise<{ status: number; fields: readonly string
         resolve(response.complete ? { status: response.statusCode ?? 0, fields: response.rawHeaders, body } : undefined),
       )
     })
-    request.on('close', () => setImmediate(resolve))
+    request.on('close', () => setImmediate(() => resolve(undefined)))
     request.end()
     setImmediate(() => {
       socket.push(Buffer.from(text, 'latin1'))
