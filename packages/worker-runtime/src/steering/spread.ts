@@ -4,20 +4,28 @@
 import { performance } from 'node:perf_hooks'
 import type { Http2ListenerStart } from '../http2-start.ts'
 import type { InFlight } from '../server/in-flight.ts'
+import { runDelayMs } from './run-delay.ts'
 
-/** Loop time of a request from which on it pays. */
-const HEAVY_MS = 0.5
+/** Loop time of a request from which on it pays. A forward takes about a third of that in each of the two workers. */
+const HEAVY_MS = 1
 const POLL_MS = 100
 const SMOOTHING = 0.3
+/** Other work in a turn, and other processes on a full machine, make light requests look heavy, but nothing makes heavy ones look light. */
+const FALLING = 0.5
+const RISING = 0.1
+/** Of a mean that can't be measured now. So a path whose requests do their work in later turns is measured anew after two seconds. */
+const FADING = 0.9
 /** Fewer requests say nothing, unless they keep the loop busy for the whole interval. */
 const ENOUGH_REQUESTS = 4
 /** All paths of a gRPC service. Further ones are judged by the mean of all requests. */
 const MAX_PATHS = 512
 
-/** What is known of the requests for one path. */
+/** What is known of the requests for one path. Both times are moving averages of the loop time of a request. */
 interface PathTime {
-  /** Moving average; undefined: no turn of the loop with one of them has ended. */
-  ms: number | undefined
+  /** In the turn of the loop in which the app gets it; undefined: no such turn has ended. */
+  turnMs: number | undefined
+  /** Of all requests, in the intervals with this path: it includes what they do in later turns. */
+  meanMs: number
   /** Those that the app got in the present turn. */
   begun: number
 }
@@ -26,14 +34,20 @@ export class Spread {
   private readonly listeners: ReadonlySet<number>
   private readonly inFlight: InFlight
   private readonly paths = new Map<string, PathTime>()
-  /** Paths with requests in this turn of the loop. */
+  /** Stands for the paths that the table has no room for. */
+  private readonly others: PathTime = { turnMs: 0, meanMs: 0, begun: 0 }
+  /** Paths with requests in this turn of the loop, and in this interval. */
   private readonly turn: PathTime[] = []
+  private readonly interval = new Set<PathTime>()
   private turnBegan = 0
   private begun = 0
-  /** Mean loop time of all requests, which includes what they do in later turns; undefined until enough have ended. */
-  private msPerRequest: number | undefined
   private ended = 0
+  /** Streams of this interval that the primary was asked about. */
+  private spread = 0
   private utilisation = performance.eventLoopUtilization()
+  private delayMs = runDelayMs()
+  /** The part of the loop's busy time in which this process had a processor. On a full machine every request takes long. */
+  private share = 1
 
   private constructor(listeners: ReadonlySet<number>, inFlight: InFlight) {
     this.listeners = listeners
@@ -54,28 +68,32 @@ export class Spread {
 
   /** May another worker serve a request for this target, although it could stay? */
   wants(target: string): boolean {
-    const path = this.paths.get(pathOf(target))
-    if (path !== undefined && path.ms === undefined) return true
-    const ms = Math.max(path?.ms ?? 0, this.msPerRequest ?? 0)
-    if (ms >= HEAVY_MS) return true
-    // Of a new path the first request stays, and shows how long the next ones take.
-    return path === undefined && this.paths.size < MAX_PATHS && this.inFlight.count > 0
+    const path = this.paths.get(pathOf(target)) ?? (this.paths.size < MAX_PATHS ? undefined : this.others)
+    // Of a new path the first request stays, and shows how long the next ones take. Until it has shown that, they may take long.
+    const isWanted = path === undefined ? this.inFlight.count > 0 : path.turnMs === undefined || Math.max(path.turnMs * this.share, path.meanMs) >= HEAVY_MS
+    if (isWanted) this.spread++
+    if (isWanted && path !== undefined) this.interval.add(path)
+    return isWanted
   }
 
   /** The app gets a request for this target now. */
   record(target: string): void {
-    const key = pathOf(target)
-    let path = this.paths.get(key)
-    if (path === undefined) {
-      if (this.paths.size >= MAX_PATHS) return
-      path = { ms: undefined, begun: 0 }
-      this.paths.set(key, path)
-    }
+    const path = this.pathFor(pathOf(target))
+    this.interval.add(path)
     if (this.begun++ === 0) {
       this.turnBegan = performance.now()
       setImmediate(this.onTurned)
     }
     if (path.begun++ === 0) this.turn.push(path)
+  }
+
+  private pathFor(key: string): PathTime {
+    const known = this.paths.get(key)
+    if (known !== undefined) return known
+    if (this.paths.size >= MAX_PATHS) return this.others
+    const path = { turnMs: undefined, meanMs: 0, begun: 0 }
+    this.paths.set(key, path)
+    return path
   }
 
   /** The time since the first request of the turn, shared among its requests. */
@@ -84,7 +102,8 @@ export class Spread {
     this.begun = 0
     for (const path of this.turn.splice(0)) {
       path.begun = 0
-      path.ms = path.ms === undefined ? ms : path.ms + (ms - path.ms) * SMOOTHING
+      if (path.turnMs === undefined) path.turnMs = ms
+      else path.turnMs += (ms - path.turnMs) * (ms < path.turnMs ? FALLING : RISING)
     }
   }
 
@@ -96,10 +115,16 @@ export class Spread {
     const isFirst = this.ended === 0
     this.utilisation = now
     this.ended = this.inFlight.ended
-    // The first interval contains the start of the app and cold code.
-    if (isFirst) return
-    const ms = active / requests
-    this.msPerRequest = this.msPerRequest === undefined ? ms : this.msPerRequest + (ms - this.msPerRequest) * SMOOTHING
+    // The first interval contains the start of the app and cold code. Streams that were forwarded kept the loop busy too, for an unknown time.
+    const saysLittle = isFirst || this.spread > requests / 4
+    const delayMs = runDelayMs()
+    const runMs = Math.max(0, active - (delayMs - this.delayMs))
+    this.delayMs = delayMs
+    this.share += (runMs / Math.max(active, 1) - this.share) * SMOOTHING
+    const ms = runMs / requests
+    for (const path of this.interval) path.meanMs = saysLittle ? path.meanMs * FADING : path.meanMs + (ms - path.meanMs) * SMOOTHING
+    this.spread = 0
+    this.interval.clear()
   }
 }
 

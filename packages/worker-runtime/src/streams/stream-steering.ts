@@ -1,4 +1,4 @@
-// Decides on each stream of HTTP/2 before the app has it, whoever ends HTTP/2: the worker or the app's own server. A stream that belongs elsewhere, or that is
+// Decides on each stream of HTTP/2 before the app has it. HTTP/2 may end in the worker or in a server of the app. A stream that belongs elsewhere, or that is
 // spread, is forwarded over HTTP/2.
 
 import { constants, type Http2Session, type ServerHttp2Stream } from 'node:http2'
@@ -104,7 +104,11 @@ export class StreamSteering {
     const held = new HeldStream(stream, begin)
     new StreamForward(this.forwarding, {
       ...{ held, head, client, onReset },
-      choose: (failed) => placement.target(question, failed),
+      choose: async (failed) => {
+        const target = await placement.target(question, failed)
+        // A stream that could stay is served here when no other worker is found.
+        return target === 'none' && reason === 'spread' ? 'here' : target
+      },
       serveHere: () => (reason === 'spread' ? this.local.add(held) : held.give()),
     }).start()
   }
