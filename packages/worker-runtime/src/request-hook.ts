@@ -6,7 +6,7 @@ import type { ServerHttp2Session } from 'node:http2'
 import { Server as HttpsServer } from 'node:https'
 import type { Server, Socket } from 'node:net'
 import { type TLSSocket, Server as TlsServer } from 'node:tls'
-import { type Outbox, tagOf } from '@switchyard/handoff'
+import { beginsWithHttp2, type Outbox, tagOf } from '@switchyard/handoff'
 import type { AccessLog } from './access-log/access-log.ts'
 import { type ForwardedRequests, isProbe, lacksToken } from './forward/forwarded.ts'
 import { readStreamLine, type StreamClient } from './forward/stream-line.ts'
@@ -206,7 +206,7 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
       termination.accept(socket, tag, { server, announce: (secure) => void (isHttp2(secure) ? endHttp2 : announceOne)(secure) })
       return true
     }
-    if (receiver.beginsWithHttp2) return endHttp2(socket)
+    if (beginsWithHttp2(socket)) return endHttp2(socket)
     // The server itself accepts only on its private socket.
     const isPrivate = tagOf(socket) === undefined && (socket as Socket & { server?: Server }).server === server
     if (!isPrivate) return announceOne(socket)

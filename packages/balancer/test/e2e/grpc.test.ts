@@ -25,6 +25,7 @@ test.before(async () => {
         { path: '/*', pool: 'web' },
       ],
       listen: { host: '127.0.0.1', port, http2: { spread: true } },
+      forwardTimeoutMs: 60_000,
     },
     env: { GRPC_PORT: String(port) },
   })

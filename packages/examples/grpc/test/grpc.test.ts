@@ -53,7 +53,7 @@ test('a reload loses no call', async () => {
   const reloaded = example.child.untilOutput(/reload: \d+ workers/, 20_000).then(() => {
     isOver = true
   })
-  process.kill(example.child.pid, 'SIGHUP')
+  example.child.process.kill('SIGHUP')
   while (!isOver) assert.is((await run()).months.length, 12)
   await reloaded
 })

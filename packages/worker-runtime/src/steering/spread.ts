@@ -70,7 +70,10 @@ export class Spread {
   wants(target: string): boolean {
     const path = this.paths.get(pathOf(target)) ?? (this.paths.size < MAX_PATHS ? undefined : this.others)
     // Of a new path the first request stays, and shows how long the next ones take. Until it has shown that, they may take long.
-    const isWanted = path === undefined ? this.inFlight.count > 0 : path.turnMs === undefined || Math.max(path.turnMs * this.share, path.meanMs) >= HEAVY_MS
+    const isWanted =
+      path === undefined
+        ? this.inFlight.count > 0
+        : path.turnMs === undefined || Math.max(path.turnMs * this.share, path.meanMs) >= HEAVY_MS
     if (isWanted) this.spread++
     if (isWanted && path !== undefined) this.interval.add(path)
     return isWanted

@@ -128,6 +128,7 @@ interface MovedStream {
 /** As HTTP/1.1 has them. An extended CONNECT is an upgrade there. */
 function requestOf({ parsed }: StreamHead, target: string, socket: Socket): SteeredStream {
   const { ':method': method = 'GET', ':authority': authority, ':protocol': protocol, host = authority } = parsed
-  if (protocol !== undefined) return { method: 'GET', target, headers: { ...parsed, host, connection: 'Upgrade', upgrade: protocol }, socket }
+  if (protocol !== undefined)
+    return { method: 'GET', target, headers: { ...parsed, host, connection: 'Upgrade', upgrade: protocol }, socket }
   return { method, target, headers: host === parsed.host ? parsed : { ...parsed, host }, socket }
 }

@@ -1,6 +1,14 @@
 // A client of the fixture grpc-app, over one connection.
 
-import { type CallOptions, type ClientDuplexStream, type ClientReadableStream, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import {
+  type CallOptions,
+  Client,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js'
 import { atSuiteEnd } from '../../../../../test/suite.ts'
 
 export interface Answer {
