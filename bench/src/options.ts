@@ -26,7 +26,7 @@ import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 export const help = `npm run bench -- [options]
 
   --seconds S        timed seconds of each contender in a round, in turns of two or more (5); with --micro of each case (1), with --mixed and --pinned of each trace (10), with --saturated (12), with --scrapes (20), with --reload (30)
-  --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --start (15), with --saturated, --sessions and --logs (3)
+  --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --start (15), with --saturated, --sessions, --logs and --grpc (3)
   --warm-up S        load before the timing (half of the seconds, at most 2; with --saturated 15)
   --requests N       with --queueing: about how many requests of a trace are counted (3000)
   --seed N           with --mixed, --queueing and --pinned: the first seed (1)
@@ -56,6 +56,7 @@ export const help = `npm run bench -- [options]
   --logs             the cost of a line of output instead: workers print into log files, beside PM2's
   --scrapes          how long a scrape of 64 workers takes instead, and what the requests meanwhile notice of it
   --tls              the cost of TLS instead: a kept-alive request, a full handshake, a resumed one
+  --grpc             calls over one connection that block their worker instead: four workers against one
   --observing        CPU time with access log, metrics, decisions, dashboard and health checks instead, over that without
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
@@ -105,6 +106,7 @@ const MODES = [
   'scrapes',
   'observing',
   'tls',
+  'grpc',
   'micro',
 ] as const
 /** What is measured. */
@@ -134,6 +136,7 @@ const usualSeconds: Usual = {
   logs: '1',
   scrapes: '20',
   tls: '1',
+  grpc: '1',
   observing: '5',
   micro: '1',
 }
@@ -149,6 +152,7 @@ const usualLateMs: Usual = {
   logs: '0',
   scrapes: '0',
   tls: '0',
+  grpc: '0',
   observing: '0',
   micro: '0',
 }
@@ -164,6 +168,7 @@ const usualRounds: Usual = {
   logs: '3',
   scrapes: '5',
   tls: '5',
+  grpc: '3',
   observing: '5',
   micro: '5',
 }
@@ -254,6 +259,7 @@ function parsed(argv: readonly string[]) {
         logs: { type: 'boolean' },
         scrapes: { type: 'boolean' },
         tls: { type: 'boolean' },
+        grpc: { type: 'boolean' },
         observing: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
