@@ -79,6 +79,7 @@ async function run(options: Options): Promise<number> {
   if (mode === 'scrapes') return scrapes(options)
   if (mode === 'tls') return tls(options)
   if (mode === 'upstream') return upstream(options)
+  if (mode === 'grpc') return grpc(options)
   return mode === 'pinned' ? pinned(options) : costs(options)
 }
 
@@ -212,6 +213,26 @@ async function logs(options: Options): Promise<number> {
     `${machineText()}; ${rounds} rounds of ${LOG_LINES} lines each, two workers; medians`,
     '',
     logTable(rows),
+    ...verdictLines(verdicts),
+  ])
+  if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function grpc(options: Options): Promise<number> {
+  const [{ measureCalls, callLoad }, { callRows, callTable, callVerdicts }] = await Promise.all([
+    import('./grpc.ts'),
+    import('./grpc-report.ts'),
+  ])
+  const { rounds } = options
+  const samples = await measureCalls(rounds, progress)
+  const rows = callRows(samples)
+  const verdicts = callVerdicts(samples)
+  print(options, [
+    `${machineText()}; ${rounds} rounds`,
+    `${callLoad}; medians of the rounds`,
+    '',
+    callTable(rows),
     ...verdictLines(verdicts),
   ])
   if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, rows, verdicts, samples }, undefined, 2))

@@ -27,7 +27,7 @@ import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 export const help = `npm run bench -- [options]
 
   --seconds S        timed seconds of each contender in a round, in turns of two or more (5); with --micro of each case (1), with --mixed and --pinned of each trace (10), with --saturated (12), with --scrapes (20), with --reload (30)
-  --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --start (15), with --saturated, --sessions and --logs (3)
+  --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --start (15), with --saturated, --sessions, --logs and --grpc (3)
   --warm-up S        load before the timing (half of the seconds, at most 2; with --saturated 15)
   --requests N       with --queueing: about how many requests of a trace are counted (3000)
   --seed N           with --mixed, --queueing and --pinned: the first seed (1)
@@ -58,6 +58,7 @@ export const help = `npm run bench -- [options]
   --scrapes          how long a scrape of 64 workers takes instead, and what the requests meanwhile notice of it
   --tls              the cost of TLS instead: a kept-alive request, a full handshake, a resumed one
   --upstream         the cost of a request to servers that are no workers instead, beside nginx, HAProxy and http-proxy in front of the same two
+  --grpc             calls over one connection that block their worker instead: four workers against one
   --observing        CPU time with access log, metrics, decisions, dashboard and health checks instead, over that without
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
@@ -108,6 +109,7 @@ const MODES = [
   'observing',
   'tls',
   'upstream',
+  'grpc',
   'micro',
 ] as const
 /** What is measured. */
@@ -138,6 +140,7 @@ const usualSeconds: Usual = {
   scrapes: '20',
   tls: '1',
   upstream: '4',
+  grpc: '1',
   observing: '5',
   micro: '1',
 }
@@ -154,6 +157,7 @@ const usualLateMs: Usual = {
   scrapes: '0',
   tls: '0',
   upstream: '0',
+  grpc: '0',
   observing: '0',
   micro: '0',
 }
@@ -170,6 +174,7 @@ const usualRounds: Usual = {
   scrapes: '5',
   tls: '5',
   upstream: '5',
+  grpc: '3',
   observing: '5',
   micro: '5',
 }
@@ -262,6 +267,7 @@ function parsed(argv: readonly string[]) {
         scrapes: { type: 'boolean' },
         tls: { type: 'boolean' },
         upstream: { type: 'boolean' },
+        grpc: { type: 'boolean' },
         observing: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },

@@ -44,6 +44,7 @@ export { hasZombie, reap, sendDatagram } from './native/process-calls.ts'
 export { hasNative, NativeMissing, nativeFault, platformPackage } from './native-module.ts'
 export { carrierOf, setCarrier } from './node-internals/carrier.ts'
 export {
+  beginsWithHttp2,
   ConnectionInjector,
   countAsRead,
   type HandOffFacts,
