@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import {
   type Contender,
   contenders,
+  http2Contenders,
   type LogContender,
   logContenders,
   observingContenders,
@@ -56,6 +57,7 @@ export const help = `npm run bench -- [options]
   --logs             the cost of a line of output instead: workers print into log files, beside PM2's
   --scrapes          how long a scrape of 64 workers takes instead, and what the requests meanwhile notice of it
   --tls              the cost of TLS instead: a kept-alive request, a full handshake, a resumed one
+  --http2            the cost of HTTP/2 instead: a request over one connection, and over 64; needs h2load
   --observing        CPU time with access log, metrics, decisions, dashboard and health checks instead, over that without
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
@@ -105,6 +107,7 @@ const MODES = [
   'scrapes',
   'observing',
   'tls',
+  'http2',
   'micro',
 ] as const
 /** What is measured. */
@@ -134,6 +137,7 @@ const usualSeconds: Usual = {
   logs: '1',
   scrapes: '20',
   tls: '1',
+  http2: '1',
   observing: '5',
   micro: '1',
 }
@@ -149,6 +153,7 @@ const usualLateMs: Usual = {
   logs: '0',
   scrapes: '0',
   tls: '0',
+  http2: '0',
   observing: '0',
   micro: '0',
 }
@@ -164,6 +169,7 @@ const usualRounds: Usual = {
   logs: '3',
   scrapes: '5',
   tls: '5',
+  http2: '5',
   observing: '5',
   micro: '5',
 }
@@ -221,6 +227,7 @@ function usualScenarios(mode: Mode): readonly Scenario[] {
 function usualContenders(mode: Mode): readonly Contender[] {
   if (mode === 'queueing') return queueingContenders
   if (mode === 'tls') return tlsContenders
+  if (mode === 'http2') return http2Contenders
   if (mode === 'observing') return observingContenders
   return mode === 'saturated' ? saturatedContenders : contenders
 }
@@ -254,6 +261,7 @@ function parsed(argv: readonly string[]) {
         logs: { type: 'boolean' },
         scrapes: { type: 'boolean' },
         tls: { type: 'boolean' },
+        http2: { type: 'boolean' },
         observing: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
