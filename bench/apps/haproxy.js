@@ -6,6 +6,9 @@ export const haproxy = haproxyWith('')
 /** Ends TLS, with the certificate that the environment names. */
 export const haproxyTls = haproxyWith('', ` ssl crt ${process.env.TLS_PEM}`)
 
+/** Ends HTTP/2 without TLS. */
+export const haproxyHttp2 = haproxyWith('', ' proto h2')
+
 /** A server has one request at a time; all others wait in one queue. */
 export const haproxyOneEach = haproxyWith(' maxconn 1')
 

@@ -11,6 +11,9 @@ export const nginxTls = nginxOn(
     ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:10m;`,
 )
 
+/** Ends HTTP/2 without TLS. */
+export const nginxHttp2 = nginxOn((port) => `listen 127.0.0.1:${port} http2 backlog=511;`)
+
 function nginxOn(listen) {
   return {
     command: 'nginx',

@@ -5,6 +5,8 @@ import { cpus } from 'node:os'
 import { stopChildren } from './children.ts'
 import { references, startContenders, UNOBSERVED } from './contenders.ts'
 import { measureCosts } from './costs.ts'
+import { measureHttp2 } from './http2.ts'
+import { http2Rows, http2Table, http2Verdicts } from './http2-report.ts'
 import type { Load } from './loads.ts'
 import { measureLogs } from './logs.ts'
 import { logRows, logTable, logVerdicts } from './logs-report.ts'
@@ -80,6 +82,7 @@ async function run(options: Options): Promise<number> {
   if (mode === 'tls') return tls(options)
   if (mode === 'upstream') return upstream(options)
   if (mode === 'grpc') return grpc(options)
+  if (mode === 'http2') return http2(options)
   return mode === 'pinned' ? pinned(options) : costs(options)
 }
 
@@ -268,6 +271,21 @@ async function upstream(options: Options): Promise<number> {
     ...verdictLines(verdicts),
   ])
   if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, seconds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function http2(options: Options): Promise<number> {
+  const { contenders, rounds } = options
+  const samples = await measureHttp2({ contenders, rounds }, progress)
+  const rows = http2Rows(samples)
+  const verdicts = http2Verdicts(samples)
+  print(options, [
+    `${machineText()}; ${rounds} rounds, two workers, without TLS; CPU of all server processes, medians`,
+    '',
+    http2Table(rows),
+    ...verdictLines(verdicts),
+  ])
+  if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, rows, verdicts, samples }, undefined, 2))
   return options.check ? checked(verdicts) : 0
 }
 

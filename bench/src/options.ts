@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import {
   type Contender,
   contenders,
+  http2Contenders,
   type LogContender,
   logContenders,
   observingContenders,
@@ -59,6 +60,7 @@ export const help = `npm run bench -- [options]
   --tls              the cost of TLS instead: a kept-alive request, a full handshake, a resumed one
   --upstream         the cost of a request to servers that are no workers instead, beside nginx, HAProxy and http-proxy in front of the same two
   --grpc             calls over one connection that block their worker instead: four workers against one
+  --http2            the cost of HTTP/2 instead: a request over one connection, and over 64; needs h2load
   --observing        CPU time with access log, metrics, decisions, dashboard and health checks instead, over that without
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
@@ -110,6 +112,7 @@ const MODES = [
   'tls',
   'upstream',
   'grpc',
+  'http2',
   'micro',
 ] as const
 /** What is measured. */
@@ -141,6 +144,7 @@ const usualSeconds: Usual = {
   tls: '1',
   upstream: '4',
   grpc: '1',
+  http2: '1',
   observing: '5',
   micro: '1',
 }
@@ -158,6 +162,7 @@ const usualLateMs: Usual = {
   tls: '0',
   upstream: '0',
   grpc: '0',
+  http2: '0',
   observing: '0',
   micro: '0',
 }
@@ -175,6 +180,7 @@ const usualRounds: Usual = {
   tls: '5',
   upstream: '5',
   grpc: '3',
+  http2: '5',
   observing: '5',
   micro: '5',
 }
@@ -233,6 +239,7 @@ function usualContenders(mode: Mode): readonly Contender[] {
   if (mode === 'queueing') return queueingContenders
   if (mode === 'tls') return tlsContenders
   if (mode === 'upstream') return upstreamContenders
+  if (mode === 'http2') return http2Contenders
   if (mode === 'observing') return observingContenders
   return mode === 'saturated' ? saturatedContenders : contenders
 }
@@ -268,6 +275,7 @@ function parsed(argv: readonly string[]) {
         tls: { type: 'boolean' },
         upstream: { type: 'boolean' },
         grpc: { type: 'boolean' },
+        http2: { type: 'boolean' },
         observing: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
