@@ -20,6 +20,7 @@ import {
   upstreamContenders,
 } from './contenders.ts'
 import { type Load, loads } from './loads.ts'
+import { type Mode, modes, usualOf } from './modes.ts'
 import { type QueueingScenario, queueingScenarios } from './queueing-scenarios.ts'
 import { type SaturatedCell, saturatedCells } from './saturated-scenarios.ts'
 import { plainScenarios, type Scenario, scenarios } from './scenarios.ts'
@@ -48,22 +49,7 @@ export const help = `npm run bench -- [options]
   --no-trial         without the check of all contenders before the first round; each is checked in its turn all the same
   --check            exit 1 when a target is missed
   --json             data on stdout, everything else on stderr
-  --mixed            latencies instead: light requests beside some that block their worker, on the same connections
-  --queueing         latencies instead: requests that block their worker, against one central queue on the same trace
-  --pinned           latencies instead: the slowest light request while one worker of two is blocked
-  --saturated        requests a second instead: more clients than two workers can serve, with handlers that burn CPU
-  --reload           failed requests instead: clients ask while one reload of the workers follows the other
-  --start            the time from the command to the first answer instead, and the memory of the primary
-  --sessions         requests with a session instead: read, or read and written, beside connect-redis
-  --logs             the cost of a line of output instead: workers print into log files, beside PM2's
-  --scrapes          how long a scrape of 64 workers takes instead, and what the requests meanwhile notice of it
-  --tls              the cost of TLS instead: a kept-alive request, a full handshake, a resumed one
-  --upstream         the cost of a request to servers that are no workers instead, beside nginx, HAProxy and http-proxy in front of the same two
-  --grpc             calls over one connection that block their worker instead: four workers against one
-  --http2            the cost of HTTP/2 instead: a request over one connection, and over 64; needs h2load
-  --observing        CPU time with access log, metrics, decisions, dashboard and health checks instead, over that without
-  --micro            the cost of a decision instead: head, route and pick, in one process
-  --help             this text`
+${modes.map(({ name, about }) => `  --${name.padEnd(17)}${about}\n`).join('')}  --help             this text`
 
 /** A fault of the command line. */
 export class UsageError extends Error {}
@@ -98,26 +84,6 @@ export interface Options {
   readonly help: boolean
 }
 
-const MODES = [
-  'mixed',
-  'queueing',
-  'pinned',
-  'saturated',
-  'reload',
-  'start',
-  'sessions',
-  'logs',
-  'scrapes',
-  'observing',
-  'tls',
-  'upstream',
-  'grpc',
-  'http2',
-  'micro',
-] as const
-/** What is measured. */
-export type Mode = 'costs' | (typeof MODES)[number]
-
 const MAX_SECONDS = 600
 const MAX_ROUNDS = 100
 const MAX_REQUESTS = 1_000_000
@@ -129,62 +95,6 @@ const MAX_WORKERS = 256
 /** Runs whose scenarios are not those of the costs. */
 const ownScenarios: readonly Mode[] = ['queueing', 'saturated', 'sessions']
 
-type Usual = Readonly<Record<Mode, string>>
-const usualSeconds: Usual = {
-  costs: '5',
-  mixed: '10',
-  queueing: '5',
-  pinned: '10',
-  saturated: '12',
-  reload: '30',
-  start: '1',
-  sessions: '5',
-  logs: '1',
-  scrapes: '20',
-  tls: '1',
-  upstream: '4',
-  grpc: '1',
-  http2: '1',
-  observing: '5',
-  micro: '1',
-}
-const usualLateMs: Usual = {
-  costs: '0',
-  mixed: '5',
-  queueing: '3',
-  pinned: '10',
-  saturated: '0',
-  reload: '0',
-  start: '0',
-  sessions: '0',
-  logs: '0',
-  scrapes: '0',
-  tls: '0',
-  upstream: '0',
-  grpc: '0',
-  http2: '0',
-  observing: '0',
-  micro: '0',
-}
-const usualRounds: Usual = {
-  costs: '5',
-  mixed: '3',
-  queueing: '3',
-  pinned: '3',
-  saturated: '3',
-  reload: '1',
-  start: '15',
-  sessions: '3',
-  logs: '3',
-  scrapes: '5',
-  tls: '5',
-  upstream: '5',
-  grpc: '3',
-  http2: '5',
-  observing: '5',
-  micro: '5',
-}
-
 /** V8 compiles a primary's code within some seconds. That compiling takes CPU from the workers, so it must end before anything is timed. */
 const SATURATED_WARM_UP = 15
 const MOST_WARM_UP = 2
@@ -192,10 +102,11 @@ const MOST_WARM_UP = 2
 /** Reads the arguments after the script. Throws UsageError. */
 export async function readOptions(argv: readonly string[]): Promise<Options> {
   const { values } = parsed(argv)
-  const [mode = 'costs', another] = MODES.filter((name) => values[name] === true)
+  const [mode = 'costs', another] = modes.map(({ name }) => name).filter((name) => values[name] === true)
+  const usual = usualOf(mode)
   if (another !== undefined) throw new UsageError(`--${mode} and --${another} are two runs`)
-  const seconds = numberIn('--seconds', values.seconds ?? usualSeconds[mode], 0.05, MAX_SECONDS)
-  const rounds = wholeIn('--rounds', values.rounds ?? usualRounds[mode], 1, MAX_ROUNDS)
+  const seconds = numberIn('--seconds', values.seconds ?? `${usual.seconds}`, 0.05, MAX_SECONDS)
+  const rounds = wholeIn('--rounds', values.rounds ?? `${usual.rounds}`, 1, MAX_ROUNDS)
   const firstSeed = wholeIn('--seed', values.seed ?? '1', 0, MAX_SEED)
   const installed = loads.filter((load) => load.version() !== undefined)
   return {
@@ -208,7 +119,7 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     sessionScenarios: mode === 'sessions' ? (chosen('--only', sessionScenarios, values.only) ?? sessionScenarios) : [],
     requests: wholeIn('--requests', values.requests ?? '3000', 1, MAX_REQUESTS),
     seeds: Array.from({ length: rounds }, (_, index) => firstSeed + index),
-    lateMs: numberIn('--late', values.late ?? usualLateMs[mode], 0, MAX_LATE_MS),
+    lateMs: numberIn('--late', values.late ?? `${usual.lateMs}`, 0, MAX_LATE_MS),
     pinMs: wholeIn('--pin', values.pin ?? '3000', 1, MAX_PIN_MS),
     workers: wholeIn('--workers', values.workers ?? '64', 1, MAX_WORKERS),
     loads: chosen('--load', installed, values.load) ?? installed.slice(0, 1),
@@ -226,6 +137,9 @@ export async function readOptions(argv: readonly string[]): Promise<Options> {
     help: values.help === true,
   }
 }
+
+type ModeFlags = Readonly<Record<Exclude<Mode, 'costs'>, { readonly type: 'boolean' }>>
+const modeFlags = Object.fromEntries(modes.map(({ name }) => [name, { type: 'boolean' }])) as ModeFlags
 
 function usualWarmUp(mode: Mode, seconds: number): number {
   return mode === 'saturated' ? SATURATED_WARM_UP : Math.min(MOST_WARM_UP, seconds / 2)
@@ -263,21 +177,7 @@ function parsed(argv: readonly string[]) {
         requests: { type: 'string' },
         seed: { type: 'string' },
         late: { type: 'string' },
-        mixed: { type: 'boolean' },
-        queueing: { type: 'boolean' },
-        pinned: { type: 'boolean' },
-        saturated: { type: 'boolean' },
-        reload: { type: 'boolean' },
-        start: { type: 'boolean' },
-        sessions: { type: 'boolean' },
-        logs: { type: 'boolean' },
-        scrapes: { type: 'boolean' },
-        tls: { type: 'boolean' },
-        upstream: { type: 'boolean' },
-        grpc: { type: 'boolean' },
-        http2: { type: 'boolean' },
-        observing: { type: 'boolean' },
-        micro: { type: 'boolean' },
+        ...modeFlags,
         help: { type: 'boolean', short: 'h' },
       },
     })
