@@ -110,11 +110,17 @@ export class StreamForward extends ForwardAttempts {
     // It has ended in this moment.
     if (upstream === undefined) return this.sendAgain()
     this.upstream = upstream
-    const answer = new StreamAnswer(upstream, this.held.stream, () => this.body.forget())
+    const answer = new StreamAnswer(upstream, this.held.stream, () => this.onAnswer())
     upstream.on('error', ignore)
     upstream.on('wantTrailers', onWantTrailers(this.held))
     upstream.once('close', () => this.onUpstreamClose(connection, answer, upstream.rstCode))
     if (this.hasBody) this.body.sendTo(upstream)
+  }
+
+  private onAnswer(): void {
+    this.body.forget()
+    // The end of a stream without a body must be read too.
+    if (!this.hasBody) this.held.stream.resume()
   }
 
   private onUpstreamClose(connection: KeptConnection, answer: StreamAnswer, code: number): void {
@@ -122,7 +128,9 @@ export class StreamForward extends ForwardAttempts {
     this.upstream = undefined
     if (answer.isComplete) {
       this.finish()
-      return answer.finish(code)
+      const isSending = this.hasBody && !this.body.hasEnded
+      if (isSending) this.body.discard()
+      return answer.finish(code, isSending)
     }
     if (answer.hasBegun) {
       this.finish()
