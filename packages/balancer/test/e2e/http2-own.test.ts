@@ -1,16 +1,20 @@
 // Apps that speak HTTP/2 themselves: each stream finds its worker, to and from pools whose app has a plain server.
 
+import { readFileSync } from 'node:fs'
 import { constants } from 'node:http2'
+import { join } from 'node:path'
 import { assert, suite } from '../../../../test/suite.ts'
 import { freePort } from '../../../../test/support/ports.ts'
-import { untilEvent } from '../../../../test/support/until.ts'
+import { until, untilEvent } from '../../../../test/support/until.ts'
 import { makeCertificate } from '../support/certificate-maker.ts'
 import { answerTo, Http2Client } from './support/http2-client.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
 import { TlsClient } from './support/tls-client.ts'
 
 const test = suite('HTTP/2 of the app', { timeoutMs: 60_000 })
-const site = makeCertificate(temporaryFolder(), 'site', { names: ['localhost'] })
+const folder = temporaryFolder()
+const logs = join(folder, 'logs')
+const site = makeCertificate(folder, 'site', { names: ['localhost'] })
 let balancer: RunningBalancer
 let secure: Http2Client
 let plain: Http2Client
@@ -41,6 +45,8 @@ test.before(async () => {
         { listener: third, pool: 'web' },
         { path: '/*', pool: 'own' },
       ],
+      logs: { folder: logs },
+      accessLog: {},
       listen: [first, second, third].map((port) => ({ host, port, http2: true })),
     },
     env: { CERT: site.cert, KEY: site.key, SECURE_PORT: String(first), PLAIN_PORT: String(second) },
@@ -119,6 +125,17 @@ test('a connection that closes takes its forwarded streams along', async () => {
     ({ pools }) => pools.every(({ workers }) => workers.every(({ load }) => load.inFlight === 0)),
     'no streams in flight',
   )
+})
+
+test('streams are in the access log, in the worker that served them', async () => {
+  for (const path of ['/own/logged', '/other/logged']) await plain.get(path)
+  const lines = await until(() => {
+    const found = readFileSync(join(logs, 'access.log'), 'utf8')
+      .split('\n')
+      .filter((text) => text.includes('logged'))
+    return found.length === 2 ? found : undefined
+  })
+  for (const line of lines) assert.match(line, /^127\.0\.0\.1 .*"GET \/(?:own|other)\/logged HTTP\/2\.0" 201 /)
 })
 
 test.run()
