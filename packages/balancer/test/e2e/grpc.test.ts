@@ -139,8 +139,8 @@ test('the worker of a call is killed: the call fails as unavailable, and the nex
   await until(async () => (await client.unary('test.Api/held')).held === 1)
   process.kill(Number(pid), 'SIGKILL')
   assert.is((await dying).code, status.UNAVAILABLE)
-  // No worker has begun this call yet: it waits for the successor.
-  assert.not.equal((await client.unary('test.Api/held')).pid, pid)
+  const next = await until(() => client.unary('test.Api/held').catch(() => undefined), 20_000, 'its successor')
+  assert.not.equal(next.pid, pid)
 })
 
 test('a reload loses no call, and finishes those under way', async () => {

@@ -11,7 +11,8 @@ export class RequestBody {
   private kept: Buffer[] | undefined = []
   private keptBytes = 0
   private isReading = false
-  private hasEnded = false
+  /** Has the client sent all of it? */
+  hasEnded = false
 
   constructor(stream: ServerHttp2Stream) {
     this.stream = stream

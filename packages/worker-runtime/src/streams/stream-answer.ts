@@ -15,6 +15,9 @@ export class StreamAnswer {
   private readonly upstream: ClientHttp2Stream
   private readonly onBegin: () => void
   private trailers: OutgoingHttpHeaders | undefined
+  /** Node asks for the trailers when all of the body has been sent. */
+  private awaitsTrailers = false
+  private closesAfter = false
 
   /** `onBegin` is called when the head has come. */
   constructor(upstream: ClientHttp2Stream, stream: ServerHttp2Stream, onBegin: () => void) {
@@ -41,12 +44,15 @@ export class StreamAnswer {
     abort.abort()
   }
 
-  /** The other worker has ended the stream in order. `code`: it wants no more of the request. */
-  finish(code: number): void {
-    if (this.stream.destroyed || this.stream.closed) return
+  /** The other worker has answered and closed the stream with this code. `isSending`: the client has not sent all of its body, which is not wanted. */
+  finish(code: number, isSending: boolean): void {
+    const { stream } = this
+    if (stream.destroyed || stream.closed) return
     if (code !== NGHTTP2_NO_ERROR) return this.breakOff(code)
-    // The client may still be sending.
-    if (!this.stream.readableEnded) this.stream.close(NGHTTP2_NO_ERROR)
+    if (!isSending) return
+    // A reset would overtake the end of the answer.
+    if (this.awaitsTrailers) this.closesAfter = true
+    else stream.close(NGHTTP2_NO_ERROR)
   }
 
   private inform(fields: OutgoingHttpHeaders): void {
@@ -73,6 +79,7 @@ export class StreamAnswer {
       this.isComplete = true
       return void upstream.resume()
     }
+    this.awaitsTrailers = true
     stream.on('wantTrailers', () => this.sendTrailers())
     upstream.on('data', (chunk: Buffer) => {
       if (stream.destroyed || stream.writableEnded || stream.write(chunk)) return
@@ -88,10 +95,12 @@ export class StreamAnswer {
   }
 
   private sendTrailers(): void {
+    this.awaitsTrailers = false
     try {
       this.stream.sendTrailers(this.trailers ?? {})
     } catch {
-      this.stream.close(NGHTTP2_INTERNAL_ERROR)
+      return this.stream.close(NGHTTP2_INTERNAL_ERROR)
     }
+    if (this.closesAfter) this.stream.close(NGHTTP2_NO_ERROR)
   }
 }

@@ -71,7 +71,7 @@ export class StreamForward extends ForwardAttempts {
     this.finish()
     this.body.discard()
     if (stream.destroyed || stream.headersSent) return
-    if (IS_GRPC.test(String(this.head.parsed['content-type'] ?? ''))) {
+    if (this.isGrpc) {
       const fields = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': UNAVAILABLE, 'grpc-message': 'no worker' }
       return void stream.respond(fields, { endStream: true })
     }
@@ -102,7 +102,8 @@ export class StreamForward extends ForwardAttempts {
     let upstream: ClientHttp2Stream | undefined
     try {
       const { hasBody } = this
-      upstream = connection.open(fieldsFrom(raw, parsed), { endStream: !hasBody, waitForTrailers: hasBody })
+      // Calls of gRPC have no trailers of the client, and waiting for them costs a frame.
+      upstream = connection.open(fieldsFrom(raw, parsed), { endStream: !hasBody, waitForTrailers: hasBody && !this.isGrpc })
     } catch {
       // Node refuses to write what it has read.
       return this.reset(NGHTTP2_INTERNAL_ERROR)
@@ -110,11 +111,21 @@ export class StreamForward extends ForwardAttempts {
     // It has ended in this moment.
     if (upstream === undefined) return this.sendAgain()
     this.upstream = upstream
-    const answer = new StreamAnswer(upstream, this.held.stream, () => this.body.forget())
+    const answer = new StreamAnswer(upstream, this.held.stream, () => this.onAnswer())
     upstream.on('error', ignore)
     upstream.on('wantTrailers', onWantTrailers(this.held))
     upstream.once('close', () => this.onUpstreamClose(connection, answer, upstream.rstCode))
     if (this.hasBody) this.body.sendTo(upstream)
+  }
+
+  private get isGrpc(): boolean {
+    return IS_GRPC.test(this.head.parsed['content-type'] ?? '')
+  }
+
+  private onAnswer(): void {
+    this.body.forget()
+    // The end of a stream without a body must be read too.
+    if (!this.hasBody) this.held.stream.resume()
   }
 
   private onUpstreamClose(connection: KeptConnection, answer: StreamAnswer, code: number): void {
@@ -122,7 +133,9 @@ export class StreamForward extends ForwardAttempts {
     this.upstream = undefined
     if (answer.isComplete) {
       this.finish()
-      return answer.finish(code)
+      const isSending = this.hasBody && !this.body.hasEnded
+      if (isSending) this.body.discard()
+      return answer.finish(code, isSending)
     }
     if (answer.hasBegun) {
       this.finish()
