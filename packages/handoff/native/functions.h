@@ -13,6 +13,7 @@
   F(readReturns) F(openPassage) F(joinPassage) F(messageBytes) \
   F(openReceiver) F(peekReceived) F(claim) F(sendReturns) \
   F(markBusy) F(markFree) F(holdBusy) \
+  F(shareMemory) F(mapMemory) \
   F(sendDatagram) F(hasZombie) F(reap)
 
 namespace handoff {

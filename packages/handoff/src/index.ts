@@ -41,6 +41,7 @@ export { elapsedMs, monotonicUs } from './monotonic.ts'
 export { nativeTransport } from './native/native-link.ts'
 export { NativeLoadRow, readClock } from './native/native-load-row.ts'
 export { hasZombie, reap, sendDatagram } from './native/process-calls.ts'
+export { mapMemory, type SharedMemory, shareMemory } from './native/shared-memory.ts'
 export { hasNative, NativeMissing, nativeFault, platformPackage } from './native-module.ts'
 export { carrierOf, setCarrier } from './node-internals/carrier.ts'
 export {

@@ -84,6 +84,8 @@ export interface Native {
     receiver: object,
     onReturn: (fd: number, id: number, tag: number, reason: number, offset: number, length: number) => void,
   ): NativeChannelHandle
+  shareMemory(bytes: number): { fd: number; memory: ArrayBuffer }
+  mapMemory(fd: number, bytes: number): ArrayBuffer
   readonly layout: Readonly<Record<string, number>>
   sendDatagram(path: string, text: string): void
   hasZombie(): boolean

@@ -104,6 +104,8 @@ export class RouteTable<P = Policy> {
    * listener, or that has none, or else the fallback.
    */
   find(head: RequestHead): Route<P> {
+    // The path is not read for nothing.
+    if (this.compiled.length === 0) return this.fallback
     if (isUntrusted(head)) return this.headless.find((compiled) => isFrom(compiled, head))?.route ?? this.fallback
     const { paths } = head
     if (typeof paths === 'object') return this.matchReadings(head, paths).route

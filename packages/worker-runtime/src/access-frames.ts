@@ -8,11 +8,12 @@ export const MAX_FRAME_BYTES = 192 * 1024
 
 /** Whole lines, each with its end. */
 export interface LineBlock {
-  /** One after the other. */
+  /** One after the other. With `hold` they are valid while the receiver runs; it may call `hold`, and then the function that it returns when it needs them no more. */
   readonly chunks: readonly Uint8Array[]
   /** Of all chunks. */
   readonly bytes: number
   readonly lines: number
+  readonly hold?: () => () => void
 }
 
 /** Writes the head of a frame of `end` bytes, its head included, to the beginning of `frame`. */
@@ -35,6 +36,8 @@ export interface AccessLogStart {
   readonly format: string
   /** Share of the requests that are logged, above 0, at most 1. */
   readonly sample: number
-  /** Descriptor of the pipe that lines are written to. */
+  /** Descriptor of the pipe that lines are written to, or that says that there are lines in the memory. */
   readonly pipe: number
+  /** Descriptor of memory that the primary shares, see access-memory.ts. undefined: lines go through the pipe. */
+  readonly memory: number | undefined
 }

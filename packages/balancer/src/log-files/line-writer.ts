@@ -40,8 +40,15 @@ export interface LineWriterOptions {
   readonly onLost?: ((lost: number) => void) | undefined
 }
 
+/** A block that stays valid until `free` is called. */
+interface Block extends Omit<LineBlock, 'hold'> {
+  readonly free?: () => void
+}
+
 interface Batch {
-  bytes: Buffer
+  bytes: Uint8Array
+  /** Gives back the memory of `bytes`, which is the sender's. undefined: it is the writer's own. */
+  free: (() => void) | undefined
   lines: number
   characters: number
   /** Bytes that are written. */
@@ -65,7 +72,7 @@ export class LineWriter {
   private readonly options: LineWriterOptions
   private readonly budget: LineBudget
   private readonly maxBatch: number
-  private pending: (string | LineBlock)[] = []
+  private pending: (string | Block)[] = []
   private pendingCharacters = 0
   private batch: Batch | undefined
   private isBusy = false
@@ -103,7 +110,7 @@ export class LineWriter {
   writeBlock(block: LineBlock): void {
     if (!this.hasRoom(block.bytes)) return this.drop(block.lines)
     if (this.isDropping) this.pushGap()
-    this.push(block)
+    this.push(this.isBusy || block.hold === undefined ? ownBlock(block) : { ...block, free: block.hold() })
   }
 
   /** Calls back when nothing is unwritten. That may be never while writing fails. */
@@ -152,7 +159,7 @@ export class LineWriter {
     return !isFull
   }
 
-  private push(entry: string | LineBlock): void {
+  private push(entry: string | Block): void {
     const characters = charactersOf(entry)
     this.pending.push(entry)
     this.pendingCharacters += characters
@@ -207,16 +214,20 @@ export class LineWriter {
   private take(): Batch {
     let entries = this.pending
     let characters = this.pendingCharacters
-    if (characters <= this.maxBatch) this.pending = []
+    const free = freeOf(entries[0])
+    if (free === undefined && characters <= this.maxBatch) this.pending = []
     else {
       let count = 0
       characters = 0
-      while (count === 0 || characters + charactersOf(entries[count]) <= this.maxBatch) characters += charactersOf(entries[count++])
+      // A block in the memory of its sender is written from there, alone.
+      const most = free === undefined ? this.maxBatch : 0
+      while (count === 0 || (count < entries.length && characters + charactersOf(entries[count]) <= most))
+        characters += charactersOf(entries[count++])
       this.pending = entries.slice(count)
       entries = entries.slice(0, count)
     }
     this.pendingCharacters -= characters
-    return { bytes: bytesOf(entries), lines: linesIn(entries), characters, at: 0 }
+    return { bytes: bytesOf(entries), free, lines: linesIn(entries), characters, at: 0 }
   }
 
   /** Resolves with whether all of the batch is written. */
@@ -232,6 +243,7 @@ export class LineWriter {
     } catch (error) {
       const isFirst = this.failure === undefined
       this.failure = error as NodeJS.ErrnoException
+      own(batch)
       if (isFirst) onFailing?.(this.failure)
       return false
     }
@@ -246,6 +258,7 @@ export class LineWriter {
     // Closing may have given it up meanwhile.
     if (this.batch !== batch) return
     this.batch = undefined
+    batch.free?.()
     this.written += batch.lines
     this.budget.used -= batch.characters
   }
@@ -281,29 +294,49 @@ export class LineWriter {
   }
 }
 
-function appended(fd: number, bytes: Buffer, at: number): Promise<number> {
+/** A copy, so that the sender of the block may use its memory again. */
+function ownBlock({ chunks, bytes, lines, hold }: LineBlock): Block {
+  return { chunks: hold === undefined ? chunks : chunks.map((chunk) => Buffer.from(chunk)), bytes, lines }
+}
+
+/** The batch will wait: gives back the memory of its sender. */
+function own(batch: Batch): void {
+  const { free } = batch
+  if (free === undefined) return
+  batch.bytes = Buffer.from(batch.bytes)
+  batch.free = undefined
+  free()
+}
+
+function freeOf(entry: string | Block | undefined): (() => void) | undefined {
+  return typeof entry === 'object' ? entry.free : undefined
+}
+
+function appended(fd: number, bytes: Uint8Array, at: number): Promise<number> {
   return new Promise((resolve, reject) => {
     write(fd, bytes, at, bytes.length - at, null, (error, count) => (error === null ? resolve(count) : reject(error)))
   })
 }
 
-function charactersOf(entry: string | LineBlock | undefined): number {
+function charactersOf(entry: string | Block | undefined): number {
   if (entry === undefined) return 0
   return typeof entry === 'string' ? entry.length : entry.bytes
 }
 
-function linesIn(entries: readonly (string | LineBlock)[]): number {
+function linesIn(entries: readonly (string | Block)[]): number {
   let lines = 0
   for (const entry of entries) lines += typeof entry === 'string' ? 1 : entry.lines
   return lines
 }
 
-function bytesOf(entries: readonly (string | LineBlock)[]): Buffer {
+function bytesOf(entries: readonly (string | Block)[]): Uint8Array {
+  const [first] = entries
+  if (entries.length === 1 && typeof first === 'object' && first.chunks.length === 1) return first.chunks[0] as Uint8Array
   if (entries.every((entry) => typeof entry === 'string')) return Buffer.from(entries.join(''))
   return Buffer.concat(entries.flatMap((entry) => (typeof entry === 'string' ? Buffer.from(entry) : entry.chunks)))
 }
 
-function lineFeedsIn(bytes: Buffer): number {
+function lineFeedsIn(bytes: Uint8Array): number {
   let count = 0
   for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, at + 1)) count++
   return count

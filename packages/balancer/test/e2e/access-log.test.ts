@@ -116,6 +116,28 @@ test('the wait in the queue, a client that hangs up, and the last lines of a wor
   assert.is(await balancer.stop(), 0)
 })
 
+test('a worker that is killed leaves its lines', async () => {
+  const balancer = await startBalancer({ config })
+  const client = new RawClient(balancer.port)
+  const urls = Array.from({ length: 100 }, (_, number) => `/k/${number}`)
+  for (const url of urls) await client.write(get(url, KEEP)).answer()
+  const { pools } = await balancer.status()
+  const [{ pid } = { pid: 0 }] = pools.flatMap(({ name, workers }) => (name === 'web' ? workers : []))
+  assert.ok(pid > 1)
+  process.kill(pid, 'SIGKILL')
+  await balancer.untilLine(({ msg }) => msg.includes('SIGKILL'), 'the end of the worker')
+  // The next worker writes to the same file.
+  const answers = async () => (await exchange(balancer.port, get('/next')).catch(() => undefined))?.status === 200
+  await until(answers, 10_000, 'the next worker')
+  assert.is(await balancer.stop(), 0)
+  const lines = linesOf(balancer).map((line) => (JSON.parse(line) as Line).url)
+  const killed = lines.filter((url) => url.startsWith('/k/'))
+  assert.equal(killed, urls.slice(0, killed.length))
+  // The last response may not have ended. The portable channel loses the lines that were not sent yet.
+  if (movesConnections) assert.ok(killed.length >= urls.length - 1, `${killed.length} lines`)
+  assert.ok(lines.includes('/next'))
+})
+
 test('a reload changes the format and the sample; every request is written or counted through it', async () => {
   const folder = temporaryFolder()
   const balancer = await startBalancer({ config: { ...config, accessLog: { format: '{status} {path}' }, logs: { folder } } })

@@ -145,4 +145,52 @@ test('a reader that is gone for good keeps no memory, and each line is tried onc
   assert.equal([writer.dropped, budget.used, to.state.tries], [11, 0, 2])
 })
 
+/** A block in memory of its sender, which uses the memory again at once when it may. */
+function sharedBlock(text: string) {
+  const memory = Buffer.from(text)
+  const counts = { held: 0, freed: 0 }
+  const overwrite = () => void memory.fill('?')
+  const hold = () => {
+    counts.held++
+    return () => {
+      counts.freed++
+      overwrite()
+    }
+  }
+  return { counts, overwrite, block: { chunks: [memory], bytes: memory.length, lines: text.split('\n').length - 1, hold } }
+}
+
+test('a block is written from the memory of its sender, and copied if it has to wait for another', async () => {
+  const { to, writer, flushed } = writerOf()
+  const [first, second] = [sharedBlock('one\ntwo\n'), sharedBlock('three\n')]
+  writer.writeBlock(first.block)
+  writer.writeBlock(second.block)
+  second.overwrite()
+  writer.write('four\n')
+  await flushed()
+  assert.is(to.text(), 'one\ntwo\nthree\nfour\n')
+  assert.equal(
+    [first.counts, second.counts],
+    [
+      { held: 1, freed: 1 },
+      { held: 0, freed: 0 },
+    ],
+  )
+  assert.equal([writer.written, writer.dropped], [4, 0])
+})
+
+test('while the disk is full, no memory of a sender is held', async () => {
+  const { to, writer, flushed } = writerOf()
+  to.state.mode = 'full'
+  const [first, second] = [sharedBlock('one\n'), sharedBlock('two\n')]
+  writer.writeBlock(first.block)
+  await until(() => to.state.tries > 0 && first.counts.freed === 1)
+  writer.writeBlock(second.block)
+  second.overwrite()
+  to.state.mode = 'works'
+  await flushed()
+  assert.is(to.text(), 'one\ntwo\n')
+  assert.equal([first.counts, second.counts.held], [{ held: 1, freed: 1 }, 0])
+})
+
 test.run()

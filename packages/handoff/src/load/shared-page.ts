@@ -5,7 +5,7 @@
 // the worker's counters of each route (see route-counters.ts), then one claim word for each hand-off under way. Times are µs of the machine's monotonic clock, truncated to a word.
 
 /** Rises with every change of this file that the native module must know. */
-const LAYOUT_VERSION = 4
+const LAYOUT_VERSION = 5
 export const ROW_WORDS = 32
 /** The counters of the routes, in words: 64 routes of 24 doubles. */
 export const COUNTER_WORDS = 64 * 24 * 2

@@ -4,13 +4,21 @@
 import { Server as HttpServer, type ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { hasNative, native } from '../native-module.ts'
 
 interface PrivateResponse {
   readonly _header?: string | null
 }
 
+interface PeerHandle {
+  readonly fd?: number
+  /** Of a TLS handle: the handle below it. */
+  readonly _parent?: object | null
+  getpeername?(found: object): number
+}
+
 interface PrivateSocket {
-  readonly _handle?: { getpeername?(found: object): number } | null
+  readonly _handle?: PeerHandle | null
   readonly _peername?: object
 }
 
@@ -56,8 +64,21 @@ export function sentBytesOf(socket: Socket): number {
 export function peerAddressOf(socket: Socket): string | undefined {
   const { _handle: handle, _peername: known } = socket as unknown as PrivateSocket
   if (known !== undefined || typeof handle?.getpeername !== 'function') return socket.remoteAddress
+  const address = kernelsAddress(handle)
+  if (address !== undefined) return address
   const found: { address?: string } = {}
   return handle.getpeername(found) === 0 ? found.address : undefined
+}
+
+/**
+ * The address that the kernel has, in half of the time that Node takes. undefined: ask the handle. A proxy has named another address, the handle is none of a
+ * connection of its own, or it is a link-local address, to which Node adds the interface.
+ */
+function kernelsAddress(handle: PeerHandle): string | undefined {
+  const { fd = -1, _parent: below } = handle
+  if (fd < 0 || below !== undefined || Object.hasOwn(handle, 'getpeername') || !hasNative()) return undefined
+  const address = native().peerAddress(fd)
+  return address?.startsWith('fe') === true ? undefined : address
 }
 
 function keysOfServedSocket(): ReadonlySet<string | symbol> {

@@ -13,7 +13,8 @@ import type { RequestRoutes } from '../steering/request-routes.ts'
 import { headOf } from '../steering/steering.ts'
 import { lineFormat } from './access-format.ts'
 import { EndedRequest, NO_ANSWER } from './ended-request.ts'
-import { accessPipe, LineBatches } from './line-batches.ts'
+import { LineBatches } from './line-batches.ts'
+import { openLineSink } from './line-sinks.ts'
 import { Sample } from './sample.ts'
 
 /** The answer to an upgrade, which the app writes to the socket itself. */
@@ -40,12 +41,12 @@ export class AccessLog {
   constructor({ runtime, start, requestRoutes, chance }: AccessLogOptions) {
     const { pool, slot, routes, trustedProxies } = runtime.start
     this.sample = new Sample(start.sample, chance)
-    this.batches = new LineBatches(accessPipe(start.pipe, (lines) => runtime.send({ switchyard: 'access-lost', lines })))
+    this.batches = new LineBatches(openLineSink(start, (lines) => runtime.send({ switchyard: 'access-lost', lines })))
     this.requestRoutes = requestRoutes
     this.routeNames = routes.map(({ name }) => name)
     this.format = lineFormat(start.format, { pool, slot })
     this.client = trustedProxies.length === 0 ? undefined : clientAddress({ trustedProxies })
-    process.on('exit', this.batches.flush)
+    process.on('exit', this.batches.flushLast)
   }
 
   /** The app is about to get the request. `open`: what InFlight remembers of it; undefined: it has had the request before. */

@@ -1,7 +1,7 @@
 // The memory in which lines of the access log are written, as bytes: a string for each part of a line, and one for the line, would cost several times as
 // much. A line is ASCII. What a client sent is escaped, so that it ends no line and moves no cursor.
 
-import { FRAME_HEAD_BYTES, MAX_FRAME_BYTES, writeFrameHead } from '../access-frames.ts'
+import type { SharedWord } from '../access-memory.ts'
 
 /** A line is cut beyond this length: a URL may be as long as a head. */
 export const MAX_LINE_BYTES = 8 * 1024
@@ -20,14 +20,30 @@ export interface Region {
   readonly end: number
 }
 
+/** Where lines go. It has room for at least two lines of MAX_LINE_BYTES. */
+export interface LineSpace {
+  readonly bytes: Uint8Array
+  /** Where the first line begins. */
+  readonly start: number
+  /** Gets the end of the last whole line. */
+  readonly end: SharedWord
+}
+
 export class LineBuffer {
-  private bytes = Buffer.allocUnsafe(MAX_FRAME_BYTES)
-  private at = FRAME_HEAD_BYTES
+  private space: LineSpace
+  private bytes: Uint8Array
+  private at = 0
   /** Where the present line is cut. */
-  private limit = FRAME_HEAD_BYTES + MAX_LINE_BYTES
+  private limit = 0
   /** Rises when the buffer is emptied. */
   private batch = 0
   lines = 0
+
+  constructor(space: LineSpace) {
+    this.space = space
+    this.bytes = space.bytes
+    this.clear()
+  }
 
   /** Where the next byte goes. */
   get end(): number {
@@ -36,7 +52,7 @@ export class LineBuffer {
 
   /** Has it room for one more line? */
   get hasRoom(): boolean {
-    return this.at + MAX_LINE_BYTES < MAX_FRAME_BYTES
+    return this.at + MAX_LINE_BYTES < this.bytes.length
   }
 
   /** Writes bytes that are known to be plain ASCII. */
@@ -89,9 +105,11 @@ export class LineBuffer {
 
   endLine(): void {
     // A cut line has its end too.
+    const { words, index } = this.space.end
     this.bytes[this.at++] = LINE_FEED
+    words[index] = this.at
     this.lines++
-    this.startLine()
+    this.limit = this.at + MAX_LINE_BYTES
   }
 
   /** What was written from `from` on. */
@@ -109,28 +127,21 @@ export class LineBuffer {
     return this.at >= this.limit
   }
 
-  /** The frame with all lines. It is the caller's until the next line is written. */
-  takeFrame(): Buffer {
-    const frame = this.bytes.subarray(0, this.at)
-    writeFrameHead(this.bytes, this.at, this.lines)
+  /** Later lines go there. */
+  use(space: LineSpace): void {
+    this.space = space
+    this.bytes = space.bytes
     this.clear()
-    return frame
   }
 
-  /** Later lines go to other memory: a frame that was taken is still being written. */
-  replaceMemory(): void {
-    this.bytes = Buffer.allocUnsafe(MAX_FRAME_BYTES)
-  }
-
+  /** Forgets all lines. */
   clear(): void {
-    this.at = FRAME_HEAD_BYTES
+    const { start, end } = this.space
+    end.words[end.index] = start
+    this.at = start
+    this.limit = start + MAX_LINE_BYTES
     this.lines = 0
     this.batch++
-    this.startLine()
-  }
-
-  private startLine(): void {
-    this.limit = this.at + MAX_LINE_BYTES
   }
 
   private writeEscaped(text: string, from: number, escapes: Escapes): void {

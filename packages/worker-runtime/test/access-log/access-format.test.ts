@@ -2,7 +2,6 @@
 
 import type { IncomingMessage } from 'node:http'
 import { assert, suite } from '../../../../test/suite.ts'
-import { FRAME_HEAD_BYTES, readFrameHead } from '../../src/access-frames.ts'
 import { accessFields, unknownAccessFields } from '../../src/access-log/access-fields.ts'
 import { lineFormat } from '../../src/access-log/access-format.ts'
 import { EndedRequest } from '../../src/access-log/ended-request.ts'
@@ -28,21 +27,20 @@ interface Facts {
 /** Writes a line for each of the requests, with one buffer. */
 function linesOf(format: string, all: readonly Facts[]): string[] {
   const ended = new EndedRequest()
-  const buffer = new LineBuffer()
+  const bytes = new Uint8Array(64 * 1024)
+  const buffer = new LineBuffer({ bytes, start: 0, end: { words: new Int32Array(1), index: 0 } })
   const write = lineFormat(format, context)
   for (const facts of all) {
     const { url = '/a?b=1', headers = [], address = '10.0.0.1', waitMs, placement, route = 'cart' } = facts
     const { endedMs = ENDED_MS, status = 200, isAborted = false } = facts
-    const bytes = 'bytes' in facts ? (facts.bytes ?? -1) : 5
+    const sent = 'bytes' in facts ? (facts.bytes ?? -1) : 5
     const request = { method: 'GET', httpVersion: '1.1', rawHeaders: [...headers], socket: {} } as unknown as IncomingMessage
     ended.fill(request, { url, address, isPeer: true, waitMs, placement, sentBefore: 0 }, route)
-    ended.end(endedMs, 12.34, status, bytes, isAborted)
+    ended.end(endedMs, 12.34, status, sent, isAborted)
     write(ended, buffer)
   }
-  const frame = buffer.takeFrame()
-  const head = readFrameHead(frame)
-  assert.equal(head, { bytes: frame.length - FRAME_HEAD_BYTES, lines: all.length })
-  return frame.toString('latin1', FRAME_HEAD_BYTES).split('\n').slice(0, -1)
+  assert.is(buffer.lines, all.length)
+  return Buffer.from(bytes.subarray(0, buffer.end)).toString('latin1').split('\n').slice(0, -1)
 }
 
 const lineOf = (format: string, facts: Facts = {}): string => linesOf(format, [facts])[0] as string

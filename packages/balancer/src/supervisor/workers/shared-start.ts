@@ -24,7 +24,7 @@ export interface SharedStart
   readonly configVariables: Settings['configVariables']
   /** The addresses of the config, with what workers do there. */
   readonly listen: readonly ListenAddress[]
-  readonly accessLog: Omit<AccessLogStart, 'pipe'> | undefined
+  readonly accessLog: Omit<AccessLogStart, 'pipe' | 'memory'> | undefined
 }
 
 /** `routes`: the last one applies when no other matches. */

@@ -23,7 +23,7 @@ import {
 } from '@switchyard/worker-runtime'
 import type { PoolSettings } from '../../settings.ts'
 import { PROXY_APP, type ReleaseFiles, resolveFrom } from '../../system/release-files.ts'
-import { readAccessLines } from './access-pipe.ts'
+import { AccessEnds } from './access-ends.ts'
 import { ClusterRequests } from './cluster-requests.ts'
 import { inspectorArguments, inspectorSettings } from './inspector-arguments.ts'
 import { answerListens } from './listen-pipe.ts'
@@ -35,7 +35,7 @@ cluster.schedulingPolicy = cluster.SCHED_NONE
 const TYPESCRIPT = new Set(['.ts', '.mts', '.cts'])
 
 const MAX_LINE = 65_536
-const BROKEN_ACCESS = 'the access log of this worker ends here: something else has written to its pipe'
+const BROKEN_ACCESS = 'the access log of this worker ends here: something else has written to its pipe or memory'
 /** How long to wait for output after the exit of the process, and for its end while output comes. */
 const OUTPUT_TIMEOUT_MS = 100
 const MAX_OUTPUT_MS = 2_000
@@ -50,7 +50,7 @@ export interface SpawnOptions {
   readonly withheld: readonly string[]
   readonly link: WorkerLink
   readonly start: Omit<WorkerStart, 'ends' | 'listenPipe' | 'sourceMaps' | 'accessLog'> & {
-    readonly accessLog: Omit<AccessLogStart, 'pipe'> | undefined
+    readonly accessLog: Omit<AccessLogStart, 'pipe' | 'memory'> | undefined
   }
   readonly onMessage: (message: ToPrimary) => void
   /** A server of its app starts to listen, or closes. Never rejects. */
@@ -80,6 +80,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   // The release that the config was read from may be gone.
   const app = settings.upstream === undefined ? settings.app : fileURLToPath(files.dependency(PROXY_APP))
   const stdio = ['ignore', 'pipe', 'pipe', 'ipc', ...link.stdio] as const
+  const access = start.accessLog && new AccessEnds(link.ends.kind === 'native')
   const register = files.dependency('@switchyard/worker-runtime/register')
   cluster.setupPrimary({
     exec: app,
@@ -93,7 +94,7 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
       ...execArgv,
     ],
     cwd,
-    stdio: [...stdio, 'pipe', 'pipe', ...(start.accessLog === undefined ? [] : ['pipe' as const])],
+    stdio: [...stdio, 'pipe', 'pipe', ...(access?.stdio ?? [])],
     // setupPrimary keeps the values of its last call for what is left out, so they are always passed.
     uid: uid as number,
     gid: gid as number,
@@ -101,9 +102,9 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
   })
   const listenPipe = stdio.length + 1
   const sourceMaps = sourceMapWay(settings) === 'runtime'
-  const worker = cluster.fork({ ...environmentOf(options), ...startVariable(stdio.length) })
+  const worker = fork(options, stdio.length, access)
   try {
-    const accessLog = start.accessLog && { ...start.accessLog, pipe: listenPipe + 1 }
+    const accessLog = start.accessLog && access && { ...start.accessLog, ...access.descriptors(listenPipe + 1) }
     sendStart(worker.process.stdio?.[stdio.length] as Writable | undefined, {
       ...start,
       ends: link.ends,
@@ -113,11 +114,23 @@ export function spawnWorker(options: SpawnOptions): SpawnedProcess {
     })
     const listens = worker.process.stdio?.[listenPipe] as Duplex | null | undefined
     if (listens) answerListens(listens, options.onListen)
-    const access = (accessLog && worker.process.stdio?.[accessLog.pipe]) as Readable | null | undefined
-    if (access) readAccessLines(access, options.onAccess, () => options.onLine('stderr', BROKEN_ACCESS))
+    const accessPipe = (accessLog && worker.process.stdio?.[accessLog.pipe]) as Readable | null | undefined
+    if (accessPipe) access?.read(accessPipe, options.onAccess, () => options.onLine('stderr', BROKEN_ACCESS))
     return follow(worker, options, access)
   } catch (error) {
     worker.process.kill('SIGKILL')
+    throw error
+  } finally {
+    access?.started()
+  }
+}
+
+/** Throws if the start fails at once. */
+function fork(options: SpawnOptions, startPipe: number, access: AccessEnds | undefined): ClusterWorker {
+  try {
+    return cluster.fork({ ...environmentOf(options), ...startVariable(startPipe) })
+  } catch (error) {
+    access?.started()
     throw error
   }
 }
@@ -136,7 +149,7 @@ function environmentOf({ settings, start, withheld }: SpawnOptions): Record<stri
 }
 
 /** Connects the output, the messages and the exit of a process to the callbacks of `options`. */
-function follow(worker: ClusterWorker, options: SpawnOptions, access: Readable | null | undefined): SpawnedProcess {
+function follow(worker: ClusterWorker, options: SpawnOptions, access: AccessEnds | undefined): SpawnedProcess {
   const { link, settings } = options
   const child = worker.process
   const kill = (why: string) => {
@@ -156,7 +169,10 @@ function follow(worker: ClusterWorker, options: SpawnOptions, access: Readable |
   if (child.stdout) readLines(child.stdout, (line) => options.onLine('stdout', line))
   if (child.stderr) readLines(child.stderr, (line) => options.onLine('stderr', line))
   child.once('exit', (code: number | null, signal: string | null) => {
-    afterOutput([child.stdout, child.stderr, access], () => link.afterExit(() => options.onExit(code, signal)))
+    afterOutput([child.stdout, child.stderr, access?.pipe], () => {
+      access?.end()
+      link.afterExit(() => options.onExit(code, signal))
+    })
   })
   worker.on('error', (error: Error) => {
     // A worker with a pid has started: the error is an EPIPE, and its exit event follows.
