@@ -63,6 +63,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['sessions'],
     ['supervisor'],
     ['tls-tickets'],
+    ['upstreams'],
     ['counts'],
     ['certificates'],
     ['listeners'],

@@ -17,6 +17,7 @@ import { type MetricFamily, type RouteExemplar, readFamilies, readRouteExemplars
 import { readObservations, type WorkerObservations } from './observation-messages.ts'
 import { readCommands, type SessionCommand, type SessionReply } from './session-messages.ts'
 import { readTlsChange, type TlsChange, type TlsListenerStart } from './tls-start.ts'
+import { readUpstreamChange, readUpstreamReport, type UpstreamChange, type UpstreamReport } from './upstream-messages.ts'
 import type { UpstreamStart } from './upstream-start.ts'
 
 /** A route as a worker needs it: which pool a request belongs to, whether it stays, and which responses get a ticket. */
@@ -136,6 +137,10 @@ export type ToWorker =
   | { readonly switchyard: 'sessions-changed'; readonly ids: readonly string[] | undefined }
   /** New handshakes use these certificates. */
   | ({ readonly switchyard: 'tls' } & TlsChange)
+  /** The upstream servers of the pool have changed. Only proxy workers get it. */
+  | ({ readonly switchyard: 'upstream' } & UpstreamChange)
+  /** Visitors of an upstream server. Only proxy workers get it. */
+  | { readonly switchyard: 'visitors'; readonly slot: number; readonly keys: readonly string[] }
 
 /** Worker to primary. */
 export type ToPrimary =
@@ -153,10 +158,12 @@ export type ToPrimary =
   | { readonly switchyard: 'observed'; readonly observed: WorkerObservations }
   /** What has come since the last message. */
   | { readonly switchyard: 'metrics'; readonly families: readonly MetricFamily[]; readonly exemplars: readonly RouteExemplar[] }
-  /** The `visitorKey`s of visitors that got their cookie from this worker. */
-  | { readonly switchyard: 'learned'; readonly keys: readonly string[] }
+  /** The `visitorKey`s of visitors that got their cookie from this worker, or with `slot` from an upstream server. */
+  | { readonly switchyard: 'learned'; readonly keys: readonly string[]; readonly slot?: number | undefined }
   /** TLS session tickets of a connection of this worker belong to `slot`. `firm`: the client has a session there. Names in base64url. */
   | { readonly switchyard: 'tls-tickets'; readonly slot: number; readonly firm: boolean; readonly names: readonly string[] }
+  /** What a proxy worker makes of its pool's upstream servers. */
+  | { readonly switchyard: 'upstream'; readonly report: UpstreamReport }
   /** A line for the log. `once`: the same message of several workers is logged once. */
   | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string; readonly once?: boolean | undefined }
   /** So many lines of the access log could not be written since the last message. */
@@ -201,11 +208,12 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
     case 'header-limit':
       return { switchyard: 'header-limit', bytes: new Checked().count(message.bytes) }
     case 'learned':
-      return { switchyard: 'learned', keys: readTexts(message.keys, MAX_LEARNED, VISITOR_KEY) }
+      return { switchyard: 'learned', keys: readTexts(message.keys, MAX_LEARNED, VISITOR_KEY), slot: readSlot(message.slot) }
     case 'tls-tickets': {
       const { slot, firm, names } = message
-      if (!Number.isInteger(slot) || (slot as number) < 0 || (slot as number) > MAX_SLOT) return undefined
-      return { switchyard: 'tls-tickets', slot: slot as number, firm: firm === true, names: readTexts(names, MAX_TICKETS, TICKET_NAME) }
+      const known = readSlot(slot)
+      if (known === undefined) return undefined
+      return { switchyard: 'tls-tickets', slot: known, firm: firm === true, names: readTexts(names, MAX_TICKETS, TICKET_NAME) }
     }
     case 'notice':
       if (typeof message.message !== 'string') return undefined
@@ -215,6 +223,10 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
         message: message.message.slice(0, MAX_NOTICE),
         once: message.once === true,
       }
+    case 'upstream': {
+      const report = readUpstreamReport(message.report)
+      return report && { switchyard: 'upstream', report }
+    }
     case 'access-lost':
       return { switchyard: 'access-lost', lines: new Checked().count(message.lines) }
     case 'sessions': {
@@ -247,6 +259,14 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
       return { switchyard: 'metrics', isWanted: message.isWanted === true }
     case 'first':
       return { switchyard: 'first', isFirst: message.isFirst === true }
+    case 'upstream': {
+      const change = readUpstreamChange(message)
+      return change && { switchyard: 'upstream', ...change }
+    }
+    case 'visitors': {
+      const { slot, keys } = message
+      return typeof slot === 'number' && Array.isArray(keys) ? { switchyard: 'visitors', slot, keys } : undefined
+    }
     case 'tls': {
       const change = readTlsChange(message)
       return change && { switchyard: 'tls', ...change }
@@ -269,6 +289,10 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
     default:
       return undefined
   }
+}
+
+function readSlot(from: unknown): number | undefined {
+  return Number.isInteger(from) && (from as number) >= 0 && (from as number) <= MAX_SLOT ? (from as number) : undefined
 }
 
 /** The first `most` of a list that have this form. */

@@ -8,6 +8,7 @@ import type { Jobs } from '../jobs/jobs.ts'
 import type { EmbeddedSessions } from '../sessions/embedded-sessions.ts'
 import type { Settings } from '../settings.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
+import type { Upstreams } from '../upstreams/upstreams.ts'
 import type { RedisSharing, RedisSharingSettings } from '../visitors/redis-sharing.ts'
 import type { VisitorTable, VisitorTableOptions } from '../visitors/visitor-table.ts'
 
@@ -19,6 +20,7 @@ export interface ConfigAdoptionOptions {
   readonly visitors: VisitorTable
   readonly redisSharing: RedisSharing
   readonly jobs: Jobs
+  readonly upstreams: Pick<Upstreams, 'configure'>
 }
 
 export class ConfigAdoption {
@@ -38,7 +40,7 @@ export class ConfigAdoption {
   }
 
   adopt(routes: BoundRoutes): void {
-    const { config, supervisor, changes, sessions, visitors, redisSharing, jobs } = this.options
+    const { config, supervisor, changes, sessions, visitors, redisSharing, jobs, upstreams } = this.options
     const dropped = config.adopt(routes)
     supervisor.limits = routes.settings.limits
     this.drop(dropped)
@@ -46,6 +48,7 @@ export class ConfigAdoption {
     visitors.configure(visitorBounds(routes.settings))
     redisSharing.configure(sharingSettings(routes))
     jobs.configure(routes.settings.pools)
+    upstreams.configure(routes.settings.pools)
     changes.placeAll()
   }
 
@@ -71,8 +74,13 @@ export class ConfigAdoption {
   }
 }
 
-export function visitorOptions(settings: Settings, pools: ReadonlyMap<string, Pool>): VisitorTableOptions {
-  const isHeld = (pool: string, slot: number): boolean => pools.get(pool)?.isHeld(slot) === true
+/** `serves`: does an upstream server of this slot get requests? undefined: the slots of the pool are workers. */
+export function visitorOptions(
+  settings: Settings,
+  pools: ReadonlyMap<string, Pool>,
+  serves: (pool: string, slot: number) => boolean | undefined,
+): VisitorTableOptions {
+  const isHeld = (pool: string, slot: number): boolean => serves(pool, slot) ?? pools.get(pool)?.isHeld(slot) === true
   return { ...visitorBounds(settings), now: () => performance.now(), isHeld }
 }
 

@@ -1,5 +1,6 @@
 // Carries out the operations on workers: one reload at a time, and changes of single slots.
 
+import { isDeepStrictEqual } from 'node:util'
 import type { BoundRoutes } from '../dispatch/bound-routes.ts'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
@@ -7,6 +8,8 @@ import type { OperationResult, ScaleChange } from '../operations.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
 import { DesiredPool } from '../supervisor/desired-pool.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
+import type { Upstreams } from '../upstreams/upstreams.ts'
+import { type SlotName, slotName } from '../worker-name.ts'
 import type { ConfigAdoption } from './config-adoption.ts'
 
 export interface OperatorOptions {
@@ -17,6 +20,7 @@ export interface OperatorOptions {
     /** Why no process of a schedule may be started now. */
     obstacleTo(pool: string): string | undefined
   }
+  readonly upstreams: Upstreams
 }
 
 export class Operator {
@@ -90,16 +94,20 @@ export class Operator {
     })
   }
 
-  async drainSlot(pool: string, slot: number): Promise<OperationResult> {
+  async drainSlot(name: SlotName): Promise<OperationResult> {
+    const { pool, slot } = name
+    if (isServer(this.options.upstreams, name)) return this.drainServer(name)
     const desired = this.desiredOf(pool, slot)
     return this.announced('drain', pool, async () => {
       desired.held.add(slot)
       await this.options.supervisor.pursue(() => !desired.held.has(slot) || this.options.supervisor.inSlot({ pool, slot }).length === 0)
-      return { message: `${pool}/${slot} is out of service; 'balancer restart ${pool}/${slot}' brings it back` }
+      return { message: outOfService(name) }
     })
   }
 
-  async restartSlot(pool: string, slot: number): Promise<OperationResult> {
+  async restartSlot(name: SlotName): Promise<OperationResult> {
+    const { pool, slot } = name
+    if (isServer(this.options.upstreams, name)) return this.restartServer(name)
     const desired = this.desiredOf(pool, slot)
     if (desired.isOneOff) return this.runNow(desired, slot)
     const { supervisor } = this.options
@@ -123,8 +131,36 @@ export class Operator {
         for (const worker of old) worker.retiring = undefined
         throw error
       }
-      return { message: `${pool}/${slot} was restarted` }
+      return { message: `${slotName(name)} was restarted` }
     })
+  }
+
+  /** An upstream server gets nothing new. Its requests end by themselves, or are cut off at the end of the drain. */
+  private drainServer(name: SlotName): Promise<OperationResult> {
+    const { pool, slot } = this.knownServer(name)
+    return this.announced('drain', pool, async () => {
+      const left = await this.options.upstreams.drain(pool, slot)
+      return { message: left === 0 ? outOfService(name) : `${outOfService(name)}. ${left} of its requests have not ended` }
+    })
+  }
+
+  private restartServer(name: SlotName): Promise<OperationResult> {
+    const { pool, slot } = this.knownServer(name)
+    return this.announced('restart', pool, async () => {
+      await this.options.upstreams.restart(pool, slot)
+      return { message: `${slotName(name)} gets requests` }
+    })
+  }
+
+  private knownServer(name: SlotName): SlotName {
+    const { pool } = name
+    const slots = this.options.upstreams.slotsOf(pool) ?? []
+    if (slots.includes(name.slot)) return name
+    const known = slots.map((slot) => slotName({ pool, slot })).join(', ')
+    throw operationError(
+      'ERR_UNKNOWN_SEAT',
+      `there is no upstream server ${slotName(name)}; those of ${pool} are ${known}, and its proxy workers are named ${pool}/proxy/0 and so on`,
+    )
   }
 
   /** Starts a process of a schedule before its time. The slot is in service from then on. */
@@ -156,7 +192,10 @@ export class Operator {
     const before = this.options.config.current.settings
     const after = pool === undefined ? settings : this.withPool(before, settings, pool)
     const routes = this.options.config.prepare(after)
-    const names = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
+    const asked = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
+    // Proxy workers are told of other servers while they run.
+    const kept = asked.filter((name) => changesServersAlone(this.options.config.current, routes, name))
+    const names = asked.filter((name) => !kept.includes(name))
     for (const name of names) this.begin(routes, name)
     const failure = () => names.map((name) => supervisor.desired.get(name)?.reverted).find((why) => why !== undefined)
     await supervisor.pursue(() => failure() !== undefined || names.every((name) => supervisor.desired.get(name)?.replaced === true))
@@ -175,11 +214,14 @@ export class Operator {
     for (const name of names) supervisor.desired.get(name)?.complete()
     this.options.config.adopt(routes)
     await supervisor.pursue(() => supervisor.superfluous().length === 0)
+    if (names.length === 0)
+      return { message: `the servers of ${kept.join(', ')} are those of the config now; their proxy workers were kept` }
     const [name = ''] = names
     if (names.length === 1 && supervisor.desired.get(name)?.isOneOff === true)
       return { message: `the next process of ${name} runs the new config` }
     const workerSlots = names.reduce((sum, name) => sum + (supervisor.desired.get(name)?.workers ?? 0), 0)
-    return { message: `${counted(workerSlots)} of ${names.join(', ')} replaced` }
+    const others = kept.length === 0 ? '' : `; the servers of ${kept.join(', ')} are those of the config now`
+    return { message: `${counted(workerSlots)} of ${names.join(', ')} replaced${others}` }
   }
 
   private begin({ settings, shared }: BoundRoutes, name: string): void {
@@ -234,6 +276,33 @@ export class Operator {
       throw error
     }
   }
+}
+
+/** Does the name mean an upstream server, and not a worker? Throws ERR_UNKNOWN_SEAT if it means a proxy worker of a pool that has none. */
+function isServer(upstreams: Upstreams, { pool, proxy }: SlotName): boolean {
+  const hasServers = upstreams.slotsOf(pool) !== undefined
+  if (proxy === true && !hasServers)
+    throw operationError(
+      'ERR_UNKNOWN_SEAT',
+      `pool ${pool} has no proxy workers, because it has no 'upstream'; its workers are named ${pool}/0 and so on`,
+    )
+  return hasServers && proxy !== true
+}
+
+function outOfService(name: SlotName): string {
+  return `${slotName(name)} is out of service; 'balancer restart ${slotName(name)}' brings it back`
+}
+
+/** Do two configs differ for this upstream pool in its list of servers alone, so that its workers can stay? Code of the user's own may have changed. */
+function changesServersAlone(before: BoundRoutes, after: BoundRoutes, name: string): boolean {
+  const [one, other] = [before, after].map(({ settings, shared }) => {
+    const pool = settings.pools.find((found) => found.name === name)
+    const { servers, weights, ...upstream } = pool?.upstream ?? { servers: [], weights: [], policies: [] }
+    const rest = JSON.stringify({ ...pool, upstream, shared, startTimeoutMs: settings.limits.startTimeoutMs })
+    return { servers, weights, rest, isOwn: pool?.upstream?.policies.includes('own') !== false }
+  })
+  if (one === undefined || other === undefined || one.isOwn || other.isOwn || one.rest !== other.rest) return false
+  return !isDeepStrictEqual([one.servers, one.weights], [other.servers, other.weights])
 }
 
 function operationError(

@@ -1,5 +1,6 @@
 // A fake balancer without workers and sockets: a test sets its status and settles its start and stop.
 
+import type { SlotName } from '../../src/worker-name.ts'
 import { EventEmitter } from 'node:events'
 import { responseBoundsMs } from '@switchyard/handoff'
 import { idleLoad } from '@switchyard/routing'
@@ -24,6 +25,7 @@ export const calmPool = {
   listens: true,
   job: null,
   restartsAtMs: null,
+  servers: null,
   queue: { length: 0, waits: { counts: responseBoundsMs.map(() => 0).concat(0), sumMs: 0 } },
 }
 
@@ -170,11 +172,11 @@ export class FakeBalancer implements RunningBalancer {
     return this.run('scale', pool, JSON.stringify(change))
   }
 
-  drainSlot(pool: string, slot: number): Promise<OperationResult> {
+  drainSlot({ pool, slot }: SlotName): Promise<OperationResult> {
     return this.run('drainSlot', `${pool}/${slot}`)
   }
 
-  restartSlot(pool: string, slot: number): Promise<OperationResult> {
+  restartSlot({ pool, slot }: SlotName): Promise<OperationResult> {
     return this.run('restartSlot', `${pool}/${slot}`)
   }
 

@@ -4,7 +4,7 @@ import { Agent, type ClientRequest } from 'node:http'
 import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import type { UpstreamAddress, UpstreamStart } from '../upstream-start.ts'
+import type { UpstreamStart, UpstreamTarget } from '../upstream-start.ts'
 import { CONNECT_TIMEOUT } from './failure.ts'
 
 /** Idle connections to one server that are kept. */
@@ -34,15 +34,16 @@ type Limits = Pick<UpstreamStart, 'connectTimeoutMs' | 'idleTimeoutMs' | 'ca'>
 
 /** Node's agent for one server. It never queues: the bound is kept by the choice of the server. */
 export class UpstreamConnections extends Agent {
-  private readonly address: UpstreamAddress
+  private readonly target: UpstreamTarget
+  private readonly opened = new Set<Socket>()
   private readonly connectionOptions: Limits
   /** The last TLS session, for a shorter handshake. */
   private session: Buffer | undefined
   private closed = false
 
-  constructor(address: UpstreamAddress, options: Limits) {
+  constructor(target: UpstreamTarget, options: Limits) {
     super({ keepAlive: true, maxFreeSockets: MAX_IDLE, scheduling: 'lifo' })
-    this.address = address
+    this.target = target
     this.connectionOptions = options
   }
 
@@ -51,7 +52,7 @@ export class UpstreamConnections extends Agent {
    * `net.connect`; without it a connection that its server has ended is not used again.
    */
   open({ header, allowHalfOpen = false }: OpenOptions = {}): Socket {
-    const { protocol } = this.address
+    const { protocol } = this.target
     const socket: UpstreamSocket = protocol === 'https' ? this.openSecure(header) : this.openPlain(header, allowHalfOpen)
     socket[madeAtKey] = performance.now()
     const onLate = () => socket.destroy(Object.assign(new Error('the connection took too long'), { code: CONNECT_TIMEOUT }))
@@ -59,6 +60,8 @@ export class UpstreamConnections extends Agent {
     const settle = () => clearTimeout(timer)
     socket.once(protocol === 'https' ? 'secureConnect' : 'connect', settle)
     socket.once('close', settle)
+    this.opened.add(socket)
+    socket.once('close', () => this.opened.delete(socket))
     socket.on('timeout', endIdle)
     // Between two requests there is no other listener.
     socket.on('error', ignore)
@@ -66,18 +69,18 @@ export class UpstreamConnections extends Agent {
   }
 
   private openPlain(header: Buffer | undefined, allowHalfOpen: boolean): Socket {
-    const { host, port, path } = this.address
-    const options = path === undefined ? { host, port, noDelay: true } : { path }
+    const { address, host, port, path } = this.target
+    const options = path === undefined ? { host: address ?? host, port, noDelay: true } : { path }
     const socket = connectTcp({ ...options, allowHalfOpen } as TcpNetConnectOpts)
     if (header !== undefined) socket.write(header)
     return socket
   }
 
   private openSecure(header: Buffer | undefined): Socket {
-    const { host, port } = this.address
+    const { address, host, port } = this.target
     const servername = host === undefined || isIP(host) !== 0 ? '' : host
     const below = header && this.openPlain(header, false)
-    const target = below === undefined ? { host, port } : { socket: below, host }
+    const target = below === undefined ? { host: address ?? host, port } : { socket: below, host }
     const { session } = this
     const options = { ...target, servername, ca: this.connectionOptions.ca, ALPNProtocols: ['http/1.1'], session }
     const secure = connectTls(options as ConnectionOptions)
@@ -124,6 +127,21 @@ export class UpstreamConnections extends Agent {
   close(): void {
     this.closed = true
     this.forgetIdle()
+  }
+
+  /** Connections are kept again. */
+  reopen(): void {
+    this.closed = false
+  }
+
+  /** Connections that are open, in use or idle, upgraded ones included. */
+  get openCount(): number {
+    return this.opened.size
+  }
+
+  /** Ends every connection. */
+  cut(): void {
+    for (const socket of [...this.opened]) socket.destroy()
   }
 }
 

@@ -11,7 +11,7 @@ import { ForwardRequest } from '../forward/unobserved.ts'
 import { type AttemptContext, UpstreamAttempts } from './attempts.ts'
 import { recordKeepAlive } from './connections.ts'
 import { type FailureReason, reasonOf } from './failure.ts'
-import { upstreamWriting, writeUpstreamInformation } from './fields/answer-head.ts'
+import { type AnswerChanges, upstreamWriting, writeUpstreamInformation } from './fields/answer-head.ts'
 import { trailerFields } from './fields/hop-fields.ts'
 import type { ProxiedFields } from './fields/request-fields.ts'
 import type { UpstreamServer } from './upstream-server.ts'
@@ -28,8 +28,8 @@ export interface ProxyContext extends AttemptContext {
   readonly hostFor: (server: UpstreamServer, host: string) => string
   /** The header of the PROXY protocol for the client of a request; undefined: none is sent. */
   readonly proxyHeader: ((request: IncomingMessage) => Buffer) | undefined
-  /** A cookie for the answer, such as a ticket. undefined: none. */
-  readonly cookieFor: (request: IncomingMessage, server: UpstreamServer) => string | undefined
+  /** What changes in the head of an answer of this server. */
+  readonly changesFor: (request: IncomingMessage, server: UpstreamServer) => AnswerChanges
 }
 
 /** A request in the form that upstream servers get. */
@@ -174,7 +174,7 @@ export class ProxiedRequest extends UpstreamAttempts {
       if (upstream !== undefined && !upstream.writableFinished) upstream.destroy()
     })
     try {
-      this.answer = new AnswerPassing(answer, response, upstreamWriting(context.cookieFor(request, server)))
+      this.answer = new AnswerPassing(answer, response, upstreamWriting(context.changesFor(request, server)))
     } catch {
       context.onFailure('bad-answer', server, request)
       this.refuse(502, 'bad-answer')

@@ -12,17 +12,26 @@ const test = suite('upstream servers')
 const head = RequestHead.of({ method: 'GET', target: '/', headers: {} })
 const policy = leastInFlight()
 
+const server = (port: number) =>
+  ({
+    ...{ protocol: 'http' as const, name: `http://127.0.0.1:${port}`, host: '127.0.0.1', port, path: undefined },
+    ...{ slot: port - 1, generation: 0, address: undefined, weight: 1, isHeld: false },
+  }) as const
+
 function start(changes: Partial<UpstreamStart> = {}): UpstreamStart {
-  const server = (port: number) =>
-    ({ protocol: 'http', name: `http://127.0.0.1:${port}`, host: '127.0.0.1', port, path: undefined }) as const
   return {
     servers: [server(1), server(2)],
+    version: 1,
+    drainTimeoutMs: 1_000,
     policies: [],
-    weights: [],
+    maxVisitors: 10,
+    visitorTtlMs: 1_000,
     slowStart: undefined,
     host: 'keep',
     stripPrefix: undefined,
     addPrefix: undefined,
+    rewriteLocations: true,
+    rewriteCookies: true,
     ca: undefined,
     maxConnections: 2,
     queueLimit: 1,
@@ -128,7 +137,10 @@ test('servers that failed with a request are chosen last', () => {
 })
 
 test('a server that is back gets its share gradually', () => {
-  const { clock, first } = world({ slowStart: { windowMs: 1_000, from: 0.1, aggression: 1 }, weights: [2] })
+  const { clock, first } = world({
+    slowStart: { windowMs: 1_000, from: 0.1, aggression: 1 },
+    servers: [{ ...server(1), weight: 2 }, server(2)],
+  })
   assert.is(first.weight, 2)
   first.onProbe(false)
   first.onProbe(true)

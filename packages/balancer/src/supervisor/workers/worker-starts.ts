@@ -4,7 +4,7 @@
 import type { Transport } from '@switchyard/handoff'
 import type { ListenAnswer, ListenRequest, WorkerStart } from '@switchyard/worker-runtime'
 import { type ReleaseFiles, releaseFiles } from '../../system/release-files.ts'
-import { setsUpstreamTickets, upstreamStart } from '../../upstream-settings.ts'
+import { setsUpstreamTickets } from '../../upstream-settings.ts'
 import type { PoolVersion } from '../desired-pool.ts'
 import type { PlannedSlot } from '../plan-input.ts'
 import { PoolWorker, type WorkerReturns } from '../pool-worker.ts'
@@ -16,7 +16,7 @@ export type StartOutcome =
   | { readonly worker?: undefined; readonly failure: unknown }
 
 /** The part of the start data that is made for each worker. May throw. */
-export type StartData = (worker: PoolWorker) => Pick<WorkerStart, 'privateSocket' | 'listeners' | 'tls'>
+export type StartData = (worker: PoolWorker) => Pick<WorkerStart, 'privateSocket' | 'listeners' | 'tls' | 'upstream'>
 
 export interface WorkerStartsOptions {
   readonly transport: Transport
@@ -98,7 +98,6 @@ function poolStart({ settings, shared }: PoolVersion) {
     ...{ rest, weights, drainReturnMs, stopSignal, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions, explain },
     // Other workers get no requests.
     accessLog: listens ? accessLog : undefined,
-    upstream: upstreamStart(settings),
     ...{ listens, shutdownMessage, observes, isOneOff: schedule !== undefined },
     ticketKeys: readsTickets || setsUpstreamTickets(upstream) ? ticketKeys : [],
     maxConnectionAgeMs: maxConnectionAgeMs === Number.POSITIVE_INFINITY ? 0 : maxConnectionAgeMs,
@@ -108,6 +107,7 @@ function poolStart({ settings, shared }: PoolVersion) {
 /** Where the worker loads policies from that are the user's own code. Undefined if there are none. */
 function ownPoliciesOf({ settings, shared }: PoolVersion, files: ReleaseFiles): WorkerStart['ownPolicies'] {
   const { configFile: file, routes, configVariables: variables } = shared
-  if (file === undefined || !settings.listens || !routes.some(({ policy }) => policy === 'own')) return undefined
+  const isWanted = routes.some(({ policy }) => policy === 'own') || settings.upstream?.policies.includes('own') === true
+  if (file === undefined || !settings.listens || !isWanted) return undefined
   return { module: files.own('config/own-policies'), file, variables }
 }

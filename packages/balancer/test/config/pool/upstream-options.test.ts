@@ -105,9 +105,10 @@ test('weights, slow start and probes are about the servers, and the workers shar
   const [pool] = settingsOf({ a: { upstream: { servers: ['http://a', 'http://b'], maxConnections: 10 }, ...more } }).pools
   assert.ok(pool)
   assert.equal([pool.weights, pool.slowStart, pool.healthWhen], [[], undefined, undefined])
-  const start = upstreamStart(pool)
-  assert.equal([start?.weights, start?.slowStart?.windowMs, start?.probe?.path, start?.maxConnections], [[2, 1], 1_000, '/health', 3])
-  assert.is(upstreamStart({ ...pool, upstream: undefined }), undefined)
+  const limits = { drainTimeoutMs: 1, maxLearned: 2, learnedTtlMs: 3 }
+  const start = upstreamStart(pool, limits)
+  assert.equal([pool.upstream?.weights, start?.slowStart?.windowMs, start?.probe?.path, start?.maxConnections], [[2, 1], 1_000, '/health', 3])
+  assert.is(upstreamStart({ ...pool, upstream: undefined }, limits), undefined)
 })
 
 test('the policy of a route chooses the server; the worker is chosen by its loop', () => {

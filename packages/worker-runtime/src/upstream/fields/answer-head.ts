@@ -10,10 +10,18 @@ const SWITCHING_PROTOCOLS = 101
 const NO_CONTENT = 204
 const NOT_MODIFIED = 304
 
-/** How answers of upstream servers are written. `cookie`: a cookie of the proxy's own for this answer. */
-export function upstreamWriting(cookie: string | undefined): AnswerWriting {
+/** What the proxy changes in the head of an answer. */
+export interface AnswerChanges {
+  /** A cookie of the proxy's own, such as a ticket. undefined: none. */
+  readonly cookie: string | undefined
+  /** Changes fields in place. undefined: they pass as they are. */
+  readonly rewrite: ((fields: string[]) => void) | undefined
+}
+
+/** How answers of upstream servers are written. */
+export function upstreamWriting(changes: AnswerChanges): AnswerWriting {
   return {
-    writeHead: (answer, response) => writeUpstreamHead(answer, response, cookie),
+    writeHead: (answer, response) => writeUpstreamHead(answer, response, changes),
     trailersOf: ({ rawTrailers }) => trailerFields(rawTrailers),
   }
 }
@@ -25,12 +33,13 @@ export function writeUpstreamInformation(information: InformationEvent, response
   writeInformation({ ...information, rawHeaders: answerFields(information.rawHeaders, connection, false) }, response)
 }
 
-function writeUpstreamHead(answer: IncomingMessage, response: ServerResponse, cookie: string | undefined): boolean {
+function writeUpstreamHead(answer: IncomingMessage, response: ServerResponse, { cookie, rewrite }: AnswerChanges): boolean {
   const { statusCode = 0, statusMessage, headers, rawHeaders } = answer
   const isChunked = headers['transfer-encoding'] !== undefined
   const fields = answerFields(rawHeaders, headers.connection, isChunked)
   const knowsChunks = response.useChunkedEncodingByDefault
   if (headers.trailer !== undefined && (!isChunked || !knowsChunks)) remove(fields, 'trailer')
+  rewrite?.(fields)
   if (cookie !== undefined) fields.push('Set-Cookie', cookie)
   const written = headers['content-disposition'] === undefined ? fields : beforeNodeEncodes(fields)
   response.writeHead(statusCode, statusMessage, written as string[])
