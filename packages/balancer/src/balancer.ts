@@ -160,7 +160,6 @@ export class Balancer implements Operations {
     })
     const messages = new WorkerMessages()
     this.upstreams = new Upstreams({ events, messages, workers, limits: () => this.settings.limits, chance: Math.random })
-    this.upstreams.configure(settings.pools)
     this.supervisor = new Supervisor({
       limits: settings.limits,
       desired: DesiredPool.ofConfig(this.activeConfig.current, startMessage),
@@ -175,6 +174,7 @@ export class Balancer implements Operations {
       onFailed: (error) => this.lifetime.fail(error),
       chance: Math.random,
     })
+    this.upstreams.configure(settings.pools)
     this.counts = new Counts({ events, messages, supervisor: this.supervisor })
     this.metrics = this.counts.metrics
     const firsts = new FirstWorkers({ events, messages, supervisor: this.supervisor }, startMessage !== undefined)

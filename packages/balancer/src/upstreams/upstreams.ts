@@ -87,8 +87,14 @@ export class Upstreams implements StateTransfer {
     return start && servers && { ...start, servers: servers.targets, version: servers.version }
   }
 
-  /** A proxy worker of the pool is ready: it gets the visitors that are known by a cookie of their server's. */
+  /**
+   * A worker is ready. A proxy worker gets the list of servers, because what it was told while its app started may be lost, and the visitors that are known by
+   * a cookie of their server's.
+   */
   introduce(worker: PoolWorker, visitors: () => Iterable<VisitorEntry>): void {
+    const servers = worker.isProxy ? this.pools.get(worker.pool) : undefined
+    if (servers === undefined) return
+    worker.send({ switchyard: 'upstream', servers: servers.targets, version: servers.version, restarted: undefined })
     if (!learns(worker)) return
     const bySlot = new Map<number, string[]>()
     for (const { pool, slot, key } of visitors()) {
@@ -174,7 +180,7 @@ export class Upstreams implements StateTransfer {
   /** The proxy workers of the pool. */
   private proxiesOf(pool: string): PoolWorker[] {
     return [...this.options.workers()].filter(
-      (worker) => worker.pool === pool && worker.state !== 'gone' && worker.settings.upstream !== undefined,
+      (worker) => worker.pool === pool && worker.state !== 'gone' && worker.isProxy,
     )
   }
 

@@ -25,7 +25,7 @@ export class UpstreamServers {
   readonly budget = new RetryBudget()
   private readonly options: UpstreamServersOptions
   private readonly waiting = new Set<Waiting>()
-  /** Those of the list, and those that were removed and still have requests. By slot and generation. */
+  /** Those of the list, and those that were removed and still have requests. */
   private readonly known = new Map<string, UpstreamServer>()
   private listed: ReadonlySet<UpstreamServer> = new Set()
   private version = 0
@@ -64,7 +64,8 @@ export class UpstreamServers {
   }
 
   private serverOf(target: UpstreamTarget): UpstreamServer {
-    const key = `${target.slot} ${target.generation}`
+    // A new primary may have counted slots anew before it got those of the old one.
+    const key = `${target.slot} ${target.generation} ${target.name} ${target.address}`
     const known = this.known.get(key)
     if (known !== undefined) {
       known.address = target
