@@ -37,7 +37,13 @@ test(`${COUNT} websockets for ${SECONDS} s`, async () => {
   const clients: Socket[] = []
   for (let made = 0; made < COUNT; made += AT_ONCE) {
     const some = Array.from({ length: Math.min(AT_ONCE, COUNT - made) }, () => open(balancer.port, (fault) => faults.push(fault)))
-    clients.push(...(await Promise.all(some)))
+    try {
+      clients.push(...(await Promise.all(some)))
+    } catch (error) {
+      const { connections, pools } = await balancer.status()
+      const notices = balancer.lines.slice(-10).map(({ msg }) => msg)
+      throw new Error(`${clients.length} are open: ${(error as Error).message}\n${JSON.stringify({ connections, pools, notices })}`)
+    }
   }
   let echoes = 0
   let slowestMs = 0

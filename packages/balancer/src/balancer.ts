@@ -202,7 +202,21 @@ export class Balancer implements Operations {
       startup,
     )
     const { configListeners, upgrades } = this
-    const parts = { config, events, acceptor, listeners, listenRequests, supervisor, folder, claims, queues, sessions, redisSharing, jobs }
+    const parts = {
+      config,
+      events,
+      acceptor,
+      listeners,
+      listenRequests,
+      supervisor,
+      folder,
+      claims,
+      queues,
+      sessions,
+      redisSharing,
+      jobs,
+      upstreams,
+    }
     this.lifetime = new Lifetime({ ...parts, configListeners, upgrades })
     dispatcher.others = upgrades
     upstreams.subscribe((entry) => this.upgrades.sendChange(UPSTREAMS, entry))

@@ -52,6 +52,7 @@ export {
   type ServerKind,
   type TlsTicketStart,
 } from './listen-protocol.ts'
+export { readFromWorker } from './message-checks.ts'
 export type {
   MetricExemplar,
   MetricFamily,
@@ -60,15 +61,7 @@ export type {
   RouteExemplar,
 } from './metric-messages.ts'
 export { type BlockingPath, type LostSessions, SAMPLE_EVERY, type WorkerObservations } from './observation-messages.ts'
-export {
-  type RestMode,
-  readFromWorker,
-  type SessionReport,
-  type ToPrimary,
-  type ToWorker,
-  type WorkerRoute,
-  type WorkerStart,
-} from './protocol.ts'
+export type { RestMode, SessionReport, ToPrimary, ToWorker, WorkerRoute, WorkerStart } from './protocol.ts'
 export { type MetricRegistry, shareMetrics } from './reports/app-registries.ts'
 export { isCumulative } from './reports/metric-deltas.ts'
 export { openProcessMetrics } from './reports/process-metrics.ts'

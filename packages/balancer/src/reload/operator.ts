@@ -1,6 +1,5 @@
 // Carries out the operations on workers: one reload at a time, and changes of single slots.
 
-import { isDeepStrictEqual } from 'node:util'
 import type { BoundRoutes } from '../dispatch/bound-routes.ts'
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
@@ -11,6 +10,7 @@ import type { Supervisor } from '../supervisor/supervisor.ts'
 import type { Upstreams } from '../upstreams/upstreams.ts'
 import { type SlotName, slotName } from '../worker-name.ts'
 import type { ConfigAdoption } from './config-adoption.ts'
+import { changesServersAlone, operationError, outOfService, ServerOperations } from './server-operations.ts'
 
 export interface OperatorOptions {
   readonly supervisor: Supervisor
@@ -25,11 +25,13 @@ export interface OperatorOptions {
 
 export class Operator {
   private readonly options: OperatorOptions
+  private readonly servers: ServerOperations
   private busyWith: string | undefined
   private undo: { readonly settings: Settings; readonly pool: string | undefined } | undefined
 
   constructor(options: OperatorOptions) {
     this.options = options
+    this.servers = new ServerOperations(options.upstreams)
   }
 
   reload(settings: Settings, pool?: string): Promise<OperationResult> {
@@ -96,7 +98,7 @@ export class Operator {
 
   async drainSlot(name: SlotName): Promise<OperationResult> {
     const { pool, slot } = name
-    if (isServer(this.options.upstreams, name)) return this.drainServer(name)
+    if (this.servers.isServer(name)) return this.announced('drain', pool, () => this.servers.drain(name))
     const desired = this.desiredOf(pool, slot)
     return this.announced('drain', pool, async () => {
       desired.held.add(slot)
@@ -107,7 +109,7 @@ export class Operator {
 
   async restartSlot(name: SlotName): Promise<OperationResult> {
     const { pool, slot } = name
-    if (isServer(this.options.upstreams, name)) return this.restartServer(name)
+    if (this.servers.isServer(name)) return this.announced('restart', pool, () => this.servers.restart(name))
     const desired = this.desiredOf(pool, slot)
     if (desired.isOneOff) return this.runNow(desired, slot)
     const { supervisor } = this.options
@@ -133,34 +135,6 @@ export class Operator {
       }
       return { message: `${slotName(name)} was restarted` }
     })
-  }
-
-  /** An upstream server gets nothing new. Its requests end by themselves, or are cut off at the end of the drain. */
-  private drainServer(name: SlotName): Promise<OperationResult> {
-    const { pool, slot } = this.knownServer(name)
-    return this.announced('drain', pool, async () => {
-      const left = await this.options.upstreams.drain(pool, slot)
-      return { message: left === 0 ? outOfService(name) : `${outOfService(name)}. ${left} of its requests have not ended` }
-    })
-  }
-
-  private restartServer(name: SlotName): Promise<OperationResult> {
-    const { pool, slot } = this.knownServer(name)
-    return this.announced('restart', pool, async () => {
-      await this.options.upstreams.restart(pool, slot)
-      return { message: `${slotName(name)} gets requests` }
-    })
-  }
-
-  private knownServer(name: SlotName): SlotName {
-    const { pool } = name
-    const slots = this.options.upstreams.slotsOf(pool) ?? []
-    if (slots.includes(name.slot)) return name
-    const known = slots.map((slot) => slotName({ pool, slot })).join(', ')
-    throw operationError(
-      'ERR_UNKNOWN_SEAT',
-      `there is no upstream server ${slotName(name)}; those of ${pool} are ${known}, and its proxy workers are named ${pool}/proxy/0 and so on`,
-    )
   }
 
   /** Starts a process of a schedule before its time. The slot is in service from then on. */
@@ -276,41 +250,6 @@ export class Operator {
       throw error
     }
   }
-}
-
-/** Does the name mean an upstream server, and not a worker? Throws ERR_UNKNOWN_SEAT if it means a proxy worker of a pool that has none. */
-function isServer(upstreams: Upstreams, { pool, proxy }: SlotName): boolean {
-  const hasServers = upstreams.slotsOf(pool) !== undefined
-  if (proxy === true && !hasServers)
-    throw operationError(
-      'ERR_UNKNOWN_SEAT',
-      `pool ${pool} has no proxy workers, because it has no 'upstream'; its workers are named ${pool}/0 and so on`,
-    )
-  return hasServers && proxy !== true
-}
-
-function outOfService(name: SlotName): string {
-  return `${slotName(name)} is out of service; 'balancer restart ${slotName(name)}' brings it back`
-}
-
-/** Do two configs differ for this upstream pool in its list of servers alone, so that its workers can stay? Code of the user's own may have changed. */
-function changesServersAlone(before: BoundRoutes, after: BoundRoutes, name: string): boolean {
-  const [one, other] = [before, after].map(({ settings, shared }) => {
-    const pool = settings.pools.find((found) => found.name === name)
-    const { servers, weights, ...upstream } = pool?.upstream ?? { servers: [], weights: [], policies: [] }
-    const rest = JSON.stringify({ ...pool, upstream, shared, startTimeoutMs: settings.limits.startTimeoutMs })
-    return { servers, weights, rest, isOwn: pool?.upstream?.policies.includes('own') !== false }
-  })
-  if (one === undefined || other === undefined || one.isOwn || other.isOwn || one.rest !== other.rest) return false
-  return !isDeepStrictEqual([one.servers, one.weights], [other.servers, other.weights])
-}
-
-function operationError(
-  code: 'ERR_BUSY' | 'ERR_UNKNOWN_SEAT' | 'ERR_NOTHING_TO_ROLL_BACK' | 'ERR_RELOAD_FAILED',
-  message: string,
-  retryable = false,
-): BalancerError {
-  return new BalancerError(code, message, { source: code === 'ERR_RELOAD_FAILED' ? 'app' : 'system', retryable })
 }
 
 function slotsOf({ workers, version }: DesiredPool): number {

@@ -179,9 +179,7 @@ export class Upstreams implements StateTransfer {
 
   /** The proxy workers of the pool. */
   private proxiesOf(pool: string): PoolWorker[] {
-    return [...this.options.workers()].filter(
-      (worker) => worker.pool === pool && worker.state !== 'gone' && worker.isProxy,
-    )
+    return [...this.options.workers()].filter((worker) => worker.pool === pool && worker.state !== 'gone' && worker.isProxy)
   }
 
   // ---- In the old primary ----

@@ -1,6 +1,5 @@
 // A fake balancer without workers and sockets: a test sets its status and settles its start and stop.
 
-import type { SlotName } from '../../src/worker-name.ts'
 import { EventEmitter } from 'node:events'
 import { responseBoundsMs } from '@switchyard/handoff'
 import { idleLoad } from '@switchyard/routing'
@@ -12,6 +11,7 @@ import type { OperationResult, ScaleChange } from '../../src/operations.ts'
 import type { Settings } from '../../src/settings.ts'
 import type { BalancerStatus, LogStatuses, LoopReading, WorkerStatus } from '../../src/status.ts'
 import { Startup } from '../../src/upgrade/startup.ts'
+import type { SlotName } from '../../src/worker-name.ts'
 
 /** The status fields of a pool in which nothing changes. */
 export const calmPool = {

@@ -107,7 +107,10 @@ test('weights, slow start and probes are about the servers, and the workers shar
   assert.equal([pool.weights, pool.slowStart, pool.healthWhen], [[], undefined, undefined])
   const limits = { drainTimeoutMs: 1, maxLearned: 2, learnedTtlMs: 3 }
   const start = upstreamStart(pool, limits)
-  assert.equal([pool.upstream?.weights, start?.slowStart?.windowMs, start?.probe?.path, start?.maxConnections], [[2, 1], 1_000, '/health', 3])
+  assert.equal(
+    [pool.upstream?.weights, start?.slowStart?.windowMs, start?.probe?.path, start?.maxConnections],
+    [[2, 1], 1_000, '/health', 3],
+  )
   assert.is(upstreamStart({ ...pool, upstream: undefined }, limits), undefined)
 })
 
