@@ -29,7 +29,8 @@ test(`${COUNT} websockets for ${SECONDS} s`, async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', 4_096, resolve))
   atSuiteEnd(() => void server.close())
   const { port: at } = server.address() as { port: number }
-  const upstream = { servers: [`http://127.0.0.1:${at}`] }
+  // A busy machine may stop any of these processes for seconds.
+  const upstream = { servers: [`http://127.0.0.1:${at}`], connectTimeoutMs: 60_000 }
   const balancer = await startBalancer({ config: { pools: { up: { workers: 2, upstream, queue: { timeoutMs: 60_000 } } } } })
   const workers = (await balancer.untilAllReady()).pools[0]?.workers.map(({ pid }) => pid) ?? []
   const before = workers.map((pid) => openDescriptors(pid))

@@ -55,9 +55,16 @@ export class UpstreamConnections extends Agent {
     const { protocol } = this.target
     const socket: UpstreamSocket = protocol === 'https' ? this.openSecure(header) : this.openPlain(header, allowHalfOpen)
     socket[madeAtKey] = performance.now()
-    const onLate = () => socket.destroy(Object.assign(new Error('the connection took too long'), { code: CONNECT_TIMEOUT }))
-    const timer = setTimeout(onLate, this.connectionOptions.connectTimeoutMs)
-    const settle = () => clearTimeout(timer)
+    let isSettled = false
+    const late = () => {
+      if (!isSettled) socket.destroy(Object.assign(new Error('the connection took too long'), { code: CONNECT_TIMEOUT }))
+    }
+    // After a long turn of the event loop timers come before events of sockets, and the connection may have been made long since.
+    const timer = setTimeout(() => setImmediate(late), this.connectionOptions.connectTimeoutMs)
+    const settle = () => {
+      isSettled = true
+      clearTimeout(timer)
+    }
     socket.once(protocol === 'https' ? 'secureConnect' : 'connect', settle)
     socket.once('close', settle)
     this.opened.add(socket)
