@@ -35,8 +35,10 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
       return { switchyard: 'started' }
     case 'header-limit':
       return { switchyard: 'header-limit', bytes: new Checked().count(message.bytes) }
-    case 'learned':
-      return { switchyard: 'learned', keys: readTexts(message.keys, MAX_LEARNED, VISITOR_KEY), slot: readSlot(message.slot) }
+    case 'learned': {
+      const slot = readSlot(message.slot)
+      return { switchyard: 'learned', keys: readTexts(message.keys, MAX_LEARNED, VISITOR_KEY), ...(slot !== undefined && { slot }) }
+    }
     case 'tls-tickets': {
       const { slot, firm, names } = message
       const known = readSlot(slot)

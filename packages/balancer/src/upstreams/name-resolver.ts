@@ -9,7 +9,7 @@ export interface FoundAddresses {
   readonly ttlMs: number | undefined
 }
 
-/** Rejects if the name has no address, or nobody answers. */
+/** Rejects if the name has no address, or no server answers. */
 export type ResolveName = (host: string) => Promise<FoundAddresses>
 
 export interface NameResolverOptions {

@@ -1,4 +1,4 @@
-// Follows the addresses of one name: looks it up again when the last answer has expired, and keeps the last addresses while nobody answers.
+// Follows the addresses of one name: looks it up again when the last answer has expired, and keeps the last addresses while no server answers.
 
 import type { DnsSettings } from '../upstream-settings.ts'
 import type { FoundAddresses, ResolveName } from './name-resolver.ts'

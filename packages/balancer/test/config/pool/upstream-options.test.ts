@@ -2,7 +2,6 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { learn, leastInFlight, sticky } from '@switchyard/routing'
 import { assert, suite } from '../../../../../test/suite.ts'
 import type { BalancerConfig } from '../../../src/config/config.ts'
 import { resolveSettings } from '../../../src/config/resolve.ts'
@@ -63,24 +62,6 @@ const table: FaultCase[] = [
       "pools.a.upstream.stripPrefix: expected a path such as '/api', got 'api'",
       "pools.a.upstream.addPrefix: expected a path such as '/api', got '/v1/'",
       `pools.a.upstream.ca: ${join(folder, 'not-a.pem')} has no certificate in PEM`,
-    ],
-  ],
-  [
-    'policies that can choose no server',
-    {
-      listen: 3000,
-      pools: { a: { upstream: ['http://a'] } },
-      routes: [
-        { path: '/a', policy: () => undefined },
-        { path: '/b', policy: sticky({ by: learn('sid') }) },
-        { path: '/c', policy: { sticky: { by: { learn: 'sid' } } } },
-        { path: '/d', policy: leastInFlight() },
-      ],
-    },
-    [
-      'routes[0].policy: expected a policy without code of your own: the route leads to upstream servers',
-      'routes[1].policy: expected a policy other than learn(): the route leads to upstream servers. Use ticket() or hash()',
-      'routes[2].policy: expected a policy other than learn(): the route leads to upstream servers. Use ticket() or hash()',
     ],
   ],
 ]
