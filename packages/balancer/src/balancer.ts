@@ -159,7 +159,10 @@ export class Balancer implements Operations {
       onListen: (worker, request) => this.listenRequests.answer(worker, request),
     })
     const messages = new WorkerMessages()
-    this.upstreams = new Upstreams({ events, messages, workers, limits: () => this.settings.limits, chance: Math.random })
+    this.upstreams = new Upstreams({
+      ...{ events, messages, workers, limits: () => this.settings.limits, chance: Math.random },
+      decisions: this.records.decisions,
+    })
     this.supervisor = new Supervisor({
       limits: settings.limits,
       desired: DesiredPool.ofConfig(this.activeConfig.current, startMessage),

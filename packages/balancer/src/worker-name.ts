@@ -8,6 +8,9 @@ export interface SlotName {
   readonly proxy?: boolean | undefined
 }
 
+/** A pool, or one of its slots. */
+export type PoolOrSlot = Omit<SlotName, 'slot'> & { readonly slot: number | undefined }
+
 const NAME = /^(?:([A-Za-z][\w-]{0,62})\/)?(proxy\/)?(\d{1,5})$/
 const POOL_OR_NAME = /^([A-Za-z][\w-]{0,62})(?:\/(proxy\/)?(\d{1,5}))?$/
 
@@ -23,7 +26,8 @@ export function parseSlotName(text: string): (Omit<SlotName, 'pool'> & { readonl
 }
 
 /** `web`, `web/0` or `legacy/proxy/0`; undefined: it is none of these. */
-export function parsePoolOrSlot(text: string): { pool: string; slot: number | undefined } | undefined {
-  const [, pool, , slot] = POOL_OR_NAME.exec(text) ?? []
-  return pool === undefined ? undefined : { pool, slot: slot === undefined ? undefined : Number(slot) }
+export function parsePoolOrSlot(text: string): PoolOrSlot | undefined {
+  const [, pool, proxy, slot] = POOL_OR_NAME.exec(text) ?? []
+  if (pool === undefined) return undefined
+  return { pool, slot: slot === undefined ? undefined : Number(slot), ...(proxy !== undefined && { proxy: true }) }
 }

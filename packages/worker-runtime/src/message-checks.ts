@@ -8,7 +8,7 @@ import { readObservations } from './observation-messages.ts'
 import type { SessionReport, ToPrimary, ToWorker } from './protocol.ts'
 import { readCommands } from './session-messages.ts'
 import { readTlsChange } from './tls-start.ts'
-import { readUpstreamChange, readUpstreamReport } from './upstream-messages.ts'
+import { readChoices, readUpstreamChange, readUpstreamReport } from './upstream-messages.ts'
 
 const MAX_NOTICE = 2000
 /** Visitor keys of one response. */
@@ -53,6 +53,8 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
         message: message.message.slice(0, MAX_NOTICE),
         once: message.once === true,
       }
+    case 'choices':
+      return { switchyard: 'choices', choices: readChoices(message.choices) }
     case 'upstream': {
       const report = readUpstreamReport(message.report)
       return report && { switchyard: 'upstream', report }
@@ -89,6 +91,8 @@ export function readFromPrimary(message: unknown): ToWorker | undefined {
       return { switchyard: 'metrics', isWanted: message.isWanted === true }
     case 'first':
       return { switchyard: 'first', isFirst: message.isFirst === true }
+    case 'choices':
+      return { switchyard: 'choices', isWanted: message.isWanted === true }
     case 'upstream': {
       const change = readUpstreamChange(message)
       return change && { switchyard: 'upstream', ...change }

@@ -10,7 +10,7 @@ import type { MetricFamily, RouteExemplar } from './metric-messages.ts'
 import type { WorkerObservations } from './observation-messages.ts'
 import type { SessionCommand, SessionReply } from './session-messages.ts'
 import type { TlsChange, TlsListenerStart } from './tls-start.ts'
-import type { UpstreamChange, UpstreamReport } from './upstream-messages.ts'
+import type { ServerChoice, UpstreamChange, UpstreamReport } from './upstream-messages.ts'
 import type { UpstreamStart } from './upstream-start.ts'
 
 /** A route as a worker needs it: which pool a request belongs to, whether it stays, and which responses get a ticket. */
@@ -132,6 +132,8 @@ export type ToWorker =
   | ({ readonly switchyard: 'tls' } & TlsChange)
   /** The upstream servers of the pool have changed. Only proxy workers get it. */
   | ({ readonly switchyard: 'upstream' } & UpstreamChange)
+  /** The primary wants to know of each choice of an upstream server, or no more. */
+  | { readonly switchyard: 'choices'; readonly isWanted: boolean }
   /** Visitors of an upstream server. Only proxy workers get it. */
   | { readonly switchyard: 'visitors'; readonly slot: number; readonly keys: readonly string[] }
 
@@ -155,6 +157,8 @@ export type ToPrimary =
   | { readonly switchyard: 'learned'; readonly keys: readonly string[]; readonly slot?: number | undefined }
   /** TLS session tickets of a connection of this worker belong to `slot`. `firm`: the client has a session there. Names in base64url. */
   | { readonly switchyard: 'tls-tickets'; readonly slot: number; readonly firm: boolean; readonly names: readonly string[] }
+  /** Which upstream servers requests were sent to. */
+  | { readonly switchyard: 'choices'; readonly choices: readonly ServerChoice[] }
   /** What a proxy worker makes of its pool's upstream servers. */
   | { readonly switchyard: 'upstream'; readonly report: UpstreamReport }
   /** A line for the log. `once`: the same message of several workers is logged once. */

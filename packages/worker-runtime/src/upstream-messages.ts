@@ -41,9 +41,35 @@ export interface UpstreamChange {
   readonly restarted: number | undefined
 }
 
+/** The server that a request was sent to, and those that could have been chosen, as the policy saw them. */
+export interface ServerChoice {
+  /** In ms since 1970. */
+  readonly atMs: number
+  /** The number of the route. */
+  readonly route: number
+  readonly policy: string
+  readonly slot: number
+  readonly generation: number
+  readonly key?: { readonly kind: string; readonly value: string } | undefined
+  readonly candidates: readonly ChoiceCandidate[]
+}
+
+export interface ChoiceCandidate {
+  readonly slot: number
+  readonly generation: number
+  readonly weight: number
+  readonly inFlight: number
+  readonly latencyMs: number
+}
+
+/** Choices of one message. More in a tenth of a second are not reported. */
+export const MAX_CHOICES = 200
+
 /** Servers and their addresses, and those that still drain. */
 const MAX_SERVERS = 10_000
 const MAX_REASON = 40
+const MAX_KEY = 8_192
+const MAX_CANDIDATES = 64
 
 /** A valid report, else undefined. Workers are not trusted. */
 export function readUpstreamReport(from: unknown): UpstreamReport | undefined {
@@ -60,6 +86,34 @@ export function readUpstreamChange({ version, servers, restarted }: Record<strin
     servers: servers as readonly UpstreamTarget[],
     restarted: typeof restarted === 'number' ? restarted : undefined,
   }
+}
+
+/** The valid ones among these choices. */
+export function readChoices(from: unknown): ServerChoice[] {
+  if (!Array.isArray(from)) return []
+  return from.slice(0, MAX_CHOICES).flatMap((one: unknown) => (isRecord(one) ? [serverChoice(one)] : []))
+}
+
+function serverChoice({ atMs, route, policy, slot, generation, key, candidates }: Record<string, unknown>): ServerChoice {
+  const found = isRecord(key) ? { kind: text(key.kind, MAX_REASON), value: text(key.value, MAX_KEY) } : undefined
+  return {
+    ...{ atMs: amount(atMs), route: amount(route), policy: text(policy, MAX_REASON), slot: amount(slot), generation: amount(generation) },
+    key: found,
+    candidates: Array.isArray(candidates)
+      ? candidates.slice(0, MAX_CANDIDATES).flatMap((one: unknown) => (isRecord(one) ? [choiceCandidate(one)] : []))
+      : [],
+  }
+}
+
+function choiceCandidate({ slot, generation, weight, inFlight, latencyMs }: Record<string, unknown>): ChoiceCandidate {
+  return {
+    ...{ slot: amount(slot), generation: amount(generation), weight: amount(weight) },
+    ...{ inFlight: amount(inFlight), latencyMs: amount(latencyMs) },
+  }
+}
+
+function text(value: unknown, most: number): string {
+  return typeof value === 'string' ? value.slice(0, most) : ''
 }
 
 function serverReport(from: Record<string, unknown>): ServerReport {

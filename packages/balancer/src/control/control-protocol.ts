@@ -108,6 +108,8 @@ export interface DecisionQuery {
   route?: string | undefined
   pool?: string | undefined
   slot?: number | undefined
+  /** The slot is that of a proxy worker. */
+  proxy?: boolean | undefined
 }
 
 /** `began`: nothing was recorded before, and recording begins now. `lost`: so many decisions were not sent, because there were too many to read. */

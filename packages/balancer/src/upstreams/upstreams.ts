@@ -3,6 +3,7 @@
 
 import { setTimeout as wait } from 'node:timers/promises'
 import type { UpstreamStart } from '@switchyard/worker-runtime'
+import type { DecisionLog } from '../decisions/decision-log.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
 import type { StateTransfer } from '../state-transfer.ts'
@@ -13,6 +14,7 @@ import { upstreamStart } from '../upstream-settings.ts'
 import type { VisitorEntry } from '../visitors/visitor-table.ts'
 import { nameResolver } from './name-resolver.ts'
 import { NamedServers } from './named-servers.ts'
+import { decisionOf } from './server-decision.ts'
 import { serverStatuses } from './server-statuses.ts'
 import type { ServerRow } from './server-table.ts'
 
@@ -29,6 +31,8 @@ export interface UpstreamsOptions {
   readonly messages: WorkerMessages
   readonly workers: () => Iterable<PoolWorker>
   readonly limits: () => Settings['limits']
+  /** Of which server each request was sent to, while there are readers. */
+  readonly decisions: Pick<DecisionLog, 'isOn' | 'record' | 'onSwitched'>
   /** 0 to 1. */
   readonly chance: () => number
 }
@@ -42,6 +46,13 @@ export class Upstreams implements StateTransfer {
 
   constructor(options: UpstreamsOptions) {
     this.options = options
+    const { decisions } = options
+    options.messages.subscribe('choices', (worker, { choices }) => {
+      for (const choice of choices) decisions.record(decisionOf(worker, choice))
+    })
+    decisions.onSwitched = (isWanted) => {
+      for (const worker of options.workers()) if (worker.isProxy) worker.send({ switchyard: 'choices', isWanted })
+    }
     options.messages.subscribe('upstream', (worker, { report }) => {
       worker.upstream = report
     })
@@ -95,6 +106,7 @@ export class Upstreams implements StateTransfer {
     const servers = worker.isProxy ? this.pools.get(worker.pool) : undefined
     if (servers === undefined) return
     worker.send({ switchyard: 'upstream', servers: servers.targets, version: servers.version, restarted: undefined })
+    if (this.options.decisions.isOn) worker.send({ switchyard: 'choices', isWanted: true })
     if (!learns(worker)) return
     const bySlot = new Map<number, string[]>()
     for (const { pool, slot, key } of visitors()) {

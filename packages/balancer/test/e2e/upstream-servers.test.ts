@@ -78,6 +78,16 @@ test('each server has a slot in the status, beside the proxy workers', async () 
   assert.match(out, /legacy\/proxy\/1 +ready/)
 })
 
+test('decisions name the server that each request was sent to', async () => {
+  const decided = async (): Promise<string> => (await runCommand(balancer, ['decisions', 'legacy'])).out
+  await decided()
+  await ask('/decided')
+  const text = await until(async () => (await decided()) || undefined, 10_000, 'decisions')
+  assert.match(text, /legacy\/proxy\/[01] .* client /)
+  const proxied = await until(async () => /^.* legacy\/[01] .* proxied .*$/m.exec(await decided())?.[0], 2_000, 'the choice of a server')
+  assert.match(proxied, /least-busy +([01]:\d+\*? ?){2}$/)
+})
+
 test('a drained server gets no requests, what it has ends first, and restart brings it back', async () => {
   const held: (() => void)[] = []
   const hold: Answering = (request, socket) => void held.push(() => ok(request, socket))

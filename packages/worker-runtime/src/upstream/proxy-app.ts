@@ -9,6 +9,7 @@ import { currentRuntime, type Runtime } from '../runtime.ts'
 import { isSecure } from '../server/secure-request.ts'
 import { setUpstream, upstreamOf } from '../server/upstream-of-request.ts'
 import type { UpstreamAddress, UpstreamStart } from '../upstream-start.ts'
+import { ChoiceReports } from './choice-reports.ts'
 import { answerRewriting } from './fields/answer-rewriting.ts'
 import { proxyHeaderV2 } from './fields/proxy-header.ts'
 import type { ProxyContext } from './proxied-request.ts'
@@ -48,6 +49,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
   )
   shareMetrics(metrics)
   const changes = answerChanges({ start, policies, visitors, trustedProxies })
+  const choices = new ChoiceReports({ runtime, policies, servers: () => servers.all })
   const isLogged = accessLog !== undefined
   const context: ProxyContext = {
     ...{ servers, now },
@@ -61,6 +63,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
     onSent(server, request) {
       metrics.onRequest(server)
       if (isLogged) setUpstream(request, nameOf(server))
+      choices.record(server, request)
     },
     onAnswered(ms, request) {
       const upstream = isLogged ? upstreamOf(request) : undefined
@@ -87,6 +90,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
   const report = startUpstreamReports({ runtime, servers })
   runtime.onMessage((message) => {
     if (message.switchyard === 'visitors') return visitors.receive(message.slot, message.keys)
+    if (message.switchyard === 'choices') choices.isWanted = message.isWanted
     if (message.switchyard !== 'upstream') return
     servers.change(message)
     probes?.(servers.all)

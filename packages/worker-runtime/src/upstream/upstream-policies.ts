@@ -69,8 +69,10 @@ export class UpstreamPolicies {
     return [...new Set(this.policies.flatMap((policy) => policy?.learns ?? []))]
   }
 
-  of(request: IncomingMessage): { policy: Policy; head: RequestHead } {
-    return { policy: this.policies[this.routes.indexOf(request)] ?? this.first, head: headOf(request) }
+  /** `route`: its number. */
+  of(request: IncomingMessage): { policy: Policy; head: RequestHead; route: number } {
+    const route = this.routes.indexOf(request)
+    return { policy: this.policies[route] ?? this.first, head: headOf(request), route }
   }
 
   /** The ticket cookie for an answer of this server; undefined: the client needs none. */

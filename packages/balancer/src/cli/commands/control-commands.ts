@@ -1,7 +1,7 @@
 // The commands for a running balancer: their arguments, options, help and examples.
 
 import { type Command, InvalidArgumentError } from 'commander'
-import { parsePoolOrSlot, parseSlotName } from '../../worker-name.ts'
+import { type PoolOrSlot, parsePoolOrSlot, parseSlotName } from '../../worker-name.ts'
 import type { CliIo } from '../io.ts'
 import { addInsightCommands } from './insight-commands.ts'
 
@@ -172,10 +172,8 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
   addExitCodes(upgrade, '0  the new primary serves', BUSY, NOT_RUNNING, '10  the new primary did not start; nothing has changed')
   addExamples(upgrade, ['balancer upgrade'])
 
-  const logs = operation<[{ pool: string; slot: number | undefined }?]>(
-    'logs',
-    "print the last lines of the log and of the workers' output",
-    async ([filter], options) => (await import('./logs.ts')).logs({ ...(options as ControlOptions & { lines: number }), ...filter }, io),
+  const logs = operation<[PoolOrSlot?]>('logs', "print the last lines of the log and of the workers' output", async ([filter], options) =>
+    (await import('./logs.ts')).logs({ ...(options as ControlOptions & { lines: number }), ...filter }, io),
   )
     .argument('[worker]', 'only lines of this pool (web) or worker (web/0)', toPoolOrSlot)
     .option('-f, --follow', 'keep printing new lines')
@@ -203,7 +201,7 @@ function toSlot(text: string): WorkerSlot {
   return workerSlot
 }
 
-export function toPoolOrSlot(text: string): { pool: string; slot: number | undefined } {
+export function toPoolOrSlot(text: string): PoolOrSlot {
   const found = parsePoolOrSlot(text)
   if (found === undefined) throw new InvalidArgumentError('Expected a pool such as web, or a worker such as web/0.')
   return found
