@@ -77,6 +77,12 @@ export class UpstreamMetrics {
         'Requests in flight to an upstream server',
         perServer(({ inFlight }) => inFlight),
       ),
+      of(
+        'connections',
+        'gauge',
+        'Connections to an upstream server, idle and upgraded ones included',
+        perServer(({ connections }) => connections.openCount),
+      ),
       of('waiting', 'gauge', 'Requests that wait for a connection to an upstream server', [{ labels: {}, value: this.waiting() }]),
       of(
         'up',
