@@ -63,13 +63,15 @@ export interface ChoiceCandidate {
 }
 
 /** Choices of one message. More in a tenth of a second are not reported. */
-export const MAX_CHOICES = 200
+export const MAX_CHOICES = 50
+/** A longer key is left out. A message of choices must stay far below the limit of a frame. */
+export const MAX_CHOICE_KEY = 1_024
+/** Of one choice. */
+export const MAX_CHOICE_CANDIDATES = 16
 
 /** Servers and their addresses, and those that still drain. */
 const MAX_SERVERS = 10_000
 const MAX_REASON = 40
-const MAX_KEY = 8_192
-const MAX_CANDIDATES = 64
 
 /** A valid report, else undefined. Workers are not trusted. */
 export function readUpstreamReport(from: unknown): UpstreamReport | undefined {
@@ -95,12 +97,12 @@ export function readChoices(from: unknown): ServerChoice[] {
 }
 
 function serverChoice({ atMs, route, policy, slot, generation, key, candidates }: Record<string, unknown>): ServerChoice {
-  const found = isRecord(key) ? { kind: text(key.kind, MAX_REASON), value: text(key.value, MAX_KEY) } : undefined
+  const found = isRecord(key) ? { kind: text(key.kind, MAX_REASON), value: text(key.value, MAX_CHOICE_KEY) } : undefined
   return {
     ...{ atMs: amount(atMs), route: amount(route), policy: text(policy, MAX_REASON), slot: amount(slot), generation: amount(generation) },
     key: found,
     candidates: Array.isArray(candidates)
-      ? candidates.slice(0, MAX_CANDIDATES).flatMap((one: unknown) => (isRecord(one) ? [choiceCandidate(one)] : []))
+      ? candidates.slice(0, MAX_CHOICE_CANDIDATES).flatMap((one: unknown) => (isRecord(one) ? [choiceCandidate(one)] : []))
       : [],
   }
 }

@@ -54,7 +54,9 @@ export class ConfigAdoption {
 
   /** The reload has failed: removes the pools that only its config named. */
   discard(): void {
-    this.drop(this.options.config.dropOthers())
+    const { config, upstreams } = this.options
+    this.drop(config.dropOthers())
+    upstreams.configure(config.current.settings.pools)
   }
 
   /** A worker of this pool is gone, and the pool goes with its last worker if no config names it. */

@@ -3,6 +3,9 @@
 
 import type { UpstreamAddress, UpstreamTarget } from '@switchyard/worker-runtime'
 
+/** Slots of one pool. A list of more would not fit a message to the workers. */
+const MAX_ROWS = 2_048
+
 /** A server that the config names. */
 export interface WantedServer {
   readonly server: UpstreamAddress
@@ -80,6 +83,7 @@ export class ServerTable {
     const missing = addresses.filter((address) => !rows.some((row) => row.isUsed && row.address === address))
     const free = rows.filter((row) => !row.isUsed || !addresses.includes(row.address))
     for (const address of missing) {
+      if (free.length === 0 && this.rows.size >= MAX_ROWS) break
       const row = free.shift() ?? this.add(this.freeSlot(firstFree), name)
       row.address = address
       row.isUsed = true

@@ -94,8 +94,14 @@ export class Upstreams implements StateTransfer {
   /** For the start data of a worker. undefined: it runs an app. */
   startFor({ settings }: PoolWorker): UpstreamStart | undefined {
     const start = upstreamStart(settings, this.options.limits())
-    const servers = this.pools.get(settings.name)
-    return start && servers && { ...start, servers: servers.targets, version: servers.version }
+    if (start === undefined || settings.upstream === undefined) return undefined
+    let servers = this.pools.get(settings.name)
+    if (servers === undefined) {
+      // A reload adds the pool, and its config is not in force yet.
+      servers = this.open(settings.name)
+      servers.configure(settings.upstream)
+    }
+    return { ...start, servers: servers.targets, version: servers.version }
   }
 
   /**
@@ -204,7 +210,7 @@ export class Upstreams implements StateTransfer {
 
   receive(entry: unknown): void {
     const { pool, slot, name, generation, address, isUsed, isHeld } = (entry ?? {}) as Partial<ServerRow & { pool: string }>
-    if (typeof pool !== 'string' || typeof name !== 'string' || !isSlot(slot) || !isSlot(generation)) return
+    if (typeof pool !== 'string' || typeof name !== 'string' || !isCount(slot) || !isCount(generation)) return
     const row = {
       slot,
       name,
@@ -233,7 +239,7 @@ export class Upstreams implements StateTransfer {
   }
 }
 
-function isSlot(value: unknown): value is number {
+function isCount(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31
 }
 

@@ -164,6 +164,20 @@ test('a reload that changes the list alone keeps the proxy workers, and a remove
   ])
 })
 
+test('a reload adds an upstream pool', async () => {
+  const { pools = {}, routes = [], ...others } = configOf([urlOf(one)])
+  balancer.configure({
+    ...others,
+    pools: { ...pools, added: { workers: 1, upstream: [`http://127.0.0.2:${two.port}`] } },
+    routes: [...routes, { path: '/added', pool: 'added' }],
+  })
+  assert.is((await runCommand(balancer, ['reload'])).code, 0)
+  await askMany(1, '/added')
+  assert.equal([one.requests.length, two.requests.length], [0, 1])
+  balancer.configure(configOf([urlOf(one), `http://127.0.0.2:${two.port}`]))
+  assert.is((await runCommand(balancer, ['reload'])).code, 0)
+})
+
 test('a name follows DNS: its addresses are servers of their own, and stay when DNS fails', async () => {
   const addresses = (now: BalancerStatus) => serversIn(now, 'named').map(({ slot, address, state }) => [slot, address, state])
   await balancer.untilStatus((now) => addresses(now)[0]?.[1] === '127.0.0.1', 'the address')

@@ -2,13 +2,11 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { Runtime } from '../runtime.ts'
-import { MAX_CHOICES, type ServerChoice } from '../upstream-messages.ts'
+import { MAX_CHOICE_CANDIDATES, MAX_CHOICE_KEY, MAX_CHOICES, type ServerChoice } from '../upstream-messages.ts'
 import type { UpstreamPolicies } from './upstream-policies.ts'
 import type { UpstreamServer } from './upstream-server.ts'
 
 const FLUSH_MS = 100
-/** Of one choice. */
-const MAX_CANDIDATES = 64
 
 export interface ChoiceReportsOptions {
   readonly runtime: Pick<Runtime, 'send'>
@@ -37,8 +35,8 @@ export class ChoiceReports {
     if (this.choices.length === 0) setTimeout(() => this.flush(), FLUSH_MS).unref()
     this.choices.push({
       ...{ atMs: Date.now(), route, policy: policy.name, slot: server.slot, generation: server.generation },
-      ...(key !== undefined && { key: { kind: key.kind, value: key.value } }),
-      candidates: candidates.slice(0, MAX_CANDIDATES).map((candidate) => ({
+      ...(key !== undefined && key.value.length <= MAX_CHOICE_KEY && { key: { kind: key.kind, value: key.value } }),
+      candidates: candidates.slice(0, MAX_CHOICE_CANDIDATES).map((candidate) => ({
         ...{ slot: candidate.slot, generation: candidate.generation, weight: candidate.weight, latencyMs: candidate.latencyMs },
         // As the policy saw it.
         inFlight: candidate.inFlight - (candidate === server ? 1 : 0),
