@@ -1,4 +1,4 @@
-// Tells the primary which upstream server each request was sent to, among which, while somebody reads decisions. Otherwise it costs a test of one field.
+// Tells the primary which upstream server each request was sent to, among which, while decisions are read. Otherwise it costs a test of one field.
 
 import type { IncomingMessage } from 'node:http'
 import type { Runtime } from '../runtime.ts'
