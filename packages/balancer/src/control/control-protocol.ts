@@ -63,6 +63,8 @@ export interface Progress {
   message: string
   pool?: string | undefined
   slot?: number | undefined
+  /** The slot is that of a proxy worker. */
+  proxy?: boolean | undefined
 }
 
 /** An error without a code is a bug or an unexpected failure of the system. */

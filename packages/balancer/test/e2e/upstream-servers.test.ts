@@ -123,6 +123,9 @@ test('a drained server gets no requests, what it has ends first, and restart bri
 test('a name that means no server or no worker is an error that says which there are', async () => {
   const none = await runCommand(balancer, ['drain', 'legacy/7'])
   assert.is(none.code, 2)
+  const log = await runCommand(balancer, ['logs', 'legacy/1'])
+  assert.match(log.err, /legacy\/1 is an upstream server, and no process of the balancer; its worker is 'legacy\/proxy\/1'/)
+  assert.is((await runCommand(balancer, ['logs', 'legacy/proxy/1'])).code, 0)
   assert.match(
     none.err,
     /there is no upstream server legacy\/7; those of legacy are legacy\/0, legacy\/1, and its proxy workers are named legacy\/proxy\/0/,
