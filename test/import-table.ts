@@ -50,6 +50,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['drain'],
     ['reports'],
     ['access-log'],
+    ['streams'],
     ['traces'],
     ['upstream'],
     ['', /^(request-hook|worker|register|index)\.ts$/],

@@ -6,14 +6,19 @@ export const haproxy = haproxyWith('')
 /** Ends TLS, with the certificate that the environment names. */
 export const haproxyTls = haproxyWith('', ` ssl crt ${process.env.TLS_PEM}`)
 
+/** Ends HTTP/2 without TLS. */
+export const haproxyHttp2 = haproxyWith('', ' proto h2')
+
 /** A server has one request at a time; all others wait in one queue. */
 export const haproxyOneEach = haproxyWith(' maxconn 1')
 
 function haproxyWith(perServer, perListener = '') {
   const backend = (pool, sockets) =>
-    [`backend ${pool}`, '  balance leastconn', ...sockets.map((path, index) => `  server ${pool}-${index} unix@${path}${perServer}`)].join(
-      '\n',
-    )
+    [
+      `backend ${pool}`,
+      '  balance leastconn',
+      ...sockets.map((at, index) => `  server ${pool}-${index} ${at.startsWith('/') ? `unix@${at}` : at}${perServer}`),
+    ].join('\n')
   return {
     command: 'haproxy',
     args: (file) => ['-db', '-f', file],

@@ -1,5 +1,5 @@
 // A Node primary that passes requests on with http-proxy: http-proxy-primary.js <pool>=<size>…. It answers requests of a pool without
-// servers itself.
+// servers itself. With SERVERS, host:port with commas between them, it passes all requests to those in turn.
 
 import { Agent, createServer } from 'node:http'
 import httpProxy from 'http-proxy'
@@ -9,14 +9,18 @@ import { poolOf } from './pool-of.js'
 
 const handlers = new Map()
 for (const [pool, [socketPath]] of await startPools(process.argv.slice(2)))
-  handlers.set(pool, socketPath ? passTo(socketPath) : answerAs(pool))
+  handlers.set(pool, socketPath ? passTo({ socketPath }) : answerAs(pool))
 
-const server = createServer((request, response) => handlers.get(poolOf(request.url))(request, response))
+const { SERVERS } = process.env
+const inTurn = SERVERS?.split(',').map((server) => passTo(`http://${server}`))
+let count = 0
+const handlerOf = inTurn === undefined ? ({ url }) => handlers.get(poolOf(url)) : () => inTurn[count++ % inTurn.length]
+const server = createServer((request, response) => handlerOf(request)(request, response))
 server.keepAliveTimeout = 75_000
 server.listen(0, '127.0.0.1', () => printReady(server.address().port))
 
-function passTo(socketPath) {
-  const proxy = httpProxy.createProxyServer({ target: { socketPath }, agent: new Agent({ keepAlive: true }) })
+function passTo(target) {
+  const proxy = httpProxy.createProxyServer({ target, agent: new Agent({ keepAlive: true }) })
   return (request, response) =>
     proxy.web(request, response, {}, (error) => {
       response.statusCode = 502

@@ -11,6 +11,9 @@ export const nginxTls = nginxOn(
     ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tls:10m;`,
 )
 
+/** Ends HTTP/2 without TLS. */
+export const nginxHttp2 = nginxOn((port) => `listen 127.0.0.1:${port} http2 backlog=511;`)
+
 function nginxOn(listen) {
   return {
     command: 'nginx',
@@ -36,6 +39,6 @@ ${[...pools.keys()].map((pool) => `    location /${pools.size > 1 ? pool : ''} {
 
 // Shorter than the servers keep a connection.
 function upstream(pool, sockets) {
-  const servers = sockets.map((path) => `server unix:${path};`).join(' ')
+  const servers = sockets.map((at) => `server ${at.startsWith('/') ? `unix:${at}` : at};`).join(' ')
   return `  upstream ${pool} { least_conn; ${servers} keepalive 128; keepalive_requests 1000000000; keepalive_timeout 60s; }`
 }

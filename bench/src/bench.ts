@@ -5,6 +5,8 @@ import { cpus } from 'node:os'
 import { stopChildren } from './children.ts'
 import { references, startContenders, UNOBSERVED } from './contenders.ts'
 import { measureCosts } from './costs.ts'
+import { measureHttp2 } from './http2.ts'
+import { http2Rows, http2Table, http2Verdicts } from './http2-report.ts'
 import type { Load } from './loads.ts'
 import { measureLogs } from './logs.ts'
 import { logRows, logTable, logVerdicts } from './logs-report.ts'
@@ -35,6 +37,8 @@ import { measureStart } from './start.ts'
 import { startRows, startTable, startVerdicts } from './start-report.ts'
 import { measureTls } from './tls.ts'
 import { tlsRows, tlsTable, tlsVerdicts } from './tls-report.ts'
+import { measureUpstream } from './upstream.ts'
+import { upstreamLoad, upstreamRows, upstreamTable, upstreamVerdicts } from './upstream-report.ts'
 
 /** Of a round of `logs`. */
 const LOG_LINES = 200_000
@@ -76,6 +80,9 @@ async function run(options: Options): Promise<number> {
   if (mode === 'start') return start(options)
   if (mode === 'scrapes') return scrapes(options)
   if (mode === 'tls') return tls(options)
+  if (mode === 'upstream') return upstream(options)
+  if (mode === 'grpc') return grpc(options)
+  if (mode === 'http2') return http2(options)
   return mode === 'pinned' ? pinned(options) : costs(options)
 }
 
@@ -215,6 +222,26 @@ async function logs(options: Options): Promise<number> {
   return options.check ? checked(verdicts) : 0
 }
 
+async function grpc(options: Options): Promise<number> {
+  const [{ measureCalls, callLoad }, { callRows, callTable, callVerdicts }] = await Promise.all([
+    import('./grpc.ts'),
+    import('./grpc-report.ts'),
+  ])
+  const { rounds } = options
+  const samples = await measureCalls(rounds, progress)
+  const rows = callRows(samples)
+  const verdicts = callVerdicts(samples)
+  print(options, [
+    `${machineText()}; ${rounds} rounds`,
+    `${callLoad}; medians of the rounds`,
+    '',
+    callTable(rows),
+    ...verdictLines(verdicts),
+  ])
+  if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
 async function tls(options: Options): Promise<number> {
   const { contenders, rounds } = options
   const samples = await measureTls({ contenders, rounds }, progress)
@@ -224,6 +251,38 @@ async function tls(options: Options): Promise<number> {
     `${machineText()}; ${rounds} rounds, two workers, a P-256 certificate; CPU of all server processes, medians`,
     '',
     tlsTable(rows),
+    ...verdictLines(verdicts),
+  ])
+  if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function upstream(options: Options): Promise<number> {
+  const { contenders, rounds, seconds, warmUpSeconds, loads } = options
+  const [load] = loads as [Load]
+  const samples = await measureUpstream({ contenders, rounds, seconds, warmUpSeconds, load }, progress)
+  const rows = upstreamRows(samples)
+  const verdicts = upstreamVerdicts(samples)
+  print(options, [
+    `${machineText()}, ${load.name} ${load.version()}; ${rounds} × ${seconds} s each`,
+    `${upstreamLoad}; CPU of all processes but the servers, medians`,
+    '',
+    upstreamTable(rows),
+    ...verdictLines(verdicts),
+  ])
+  if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, seconds, rows, verdicts, samples }, undefined, 2))
+  return options.check ? checked(verdicts) : 0
+}
+
+async function http2(options: Options): Promise<number> {
+  const { contenders, rounds } = options
+  const samples = await measureHttp2({ contenders, rounds }, progress)
+  const rows = http2Rows(samples)
+  const verdicts = http2Verdicts(samples)
+  print(options, [
+    `${machineText()}; ${rounds} rounds, two workers, without TLS; CPU of all server processes, medians`,
+    '',
+    http2Table(rows),
     ...verdictLines(verdicts),
   ])
   if (options.json) console.log(JSON.stringify({ machine: machine(), rounds, rows, verdicts, samples }, undefined, 2))

@@ -204,6 +204,39 @@ export const tlsContenders: readonly Contender[] = [
   { name: 'HAProxy', args: [proxied, 'haproxy-tls', `all=${WORKERS}`], workers: WORKERS, needs: 'haproxy' },
 ]
 
+/** The contenders of `upstream`. The environment names the servers. */
+export const upstreamContenders: readonly Contender[] = [
+  {
+    name: 'switchyard',
+    args: [
+      ...[balancer, 'start', '--config', fromHere('../apps/upstream.config.js')],
+      ...['--admin', '127.0.0.1:0', '--log-level', 'info', '--no-pretty'],
+    ],
+    workers: WORKERS,
+  },
+  { name: 'http-proxy', args: [httpProxyPrimary], workers: WORKERS },
+  { name: 'nginx', args: [proxied, 'nginx'], workers: WORKERS, needs: 'nginx' },
+  { name: 'HAProxy', args: [proxied, 'haproxy'], workers: WORKERS, needs: 'haproxy' },
+]
+
+/** Node's own HTTP/2 in the app. */
+export const OWN_HTTP2 = 'node:http2, SCHED_NONE'
+
+/** The contenders of `http2`, without TLS. */
+export const http2Contenders: readonly Contender[] = [
+  { name: OWN_HTTP2, args: [clusterPrimary, 'none', `${WORKERS}`, fromHere('../apps/hello-http2.js')], workers: WORKERS },
+  {
+    name: 'switchyard',
+    args: [
+      ...[balancer, 'start', '--config', fromHere('../apps/http2.config.js')],
+      ...['--admin', '127.0.0.1:0', '--log-level', 'info', '--no-pretty'],
+    ],
+    workers: WORKERS,
+  },
+  { name: 'nginx', args: [proxied, 'nginx-http2', `all=${WORKERS}`], workers: WORKERS, needs: 'nginx' },
+  { name: 'HAProxy', args: [proxied, 'haproxy-http2', `all=${WORKERS}`], workers: WORKERS, needs: 'haproxy' },
+]
+
 /** A bare cluster whose workers share the listening socket. */
 export const CLUSTER = 'bare node:cluster'
 

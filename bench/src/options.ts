@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import {
   type Contender,
   contenders,
+  http2Contenders,
   type LogContender,
   logContenders,
   observingContenders,
@@ -16,6 +17,7 @@ import {
   saturatedContenders,
   sessionContenders,
   tlsContenders,
+  upstreamContenders,
 } from './contenders.ts'
 import { type Load, loads } from './loads.ts'
 import { type QueueingScenario, queueingScenarios } from './queueing-scenarios.ts'
@@ -26,7 +28,7 @@ import { type SessionScenario, sessionScenarios } from './session-scenarios.ts'
 export const help = `npm run bench -- [options]
 
   --seconds S        timed seconds of each contender in a round, in turns of two or more (5); with --micro of each case (1), with --mixed and --pinned of each trace (10), with --saturated (12), with --scrapes (20), with --reload (30)
-  --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --start (15), with --saturated, --sessions and --logs (3)
+  --rounds N         rounds of each scenario (5); with --mixed, --queueing and --pinned seeds (3), with --reload (1), with --start (15), with --saturated, --sessions, --logs and --grpc (3)
   --warm-up S        load before the timing (half of the seconds, at most 2; with --saturated 15)
   --requests N       with --queueing: about how many requests of a trace are counted (3000)
   --seed N           with --mixed, --queueing and --pinned: the first seed (1)
@@ -56,6 +58,9 @@ export const help = `npm run bench -- [options]
   --logs             the cost of a line of output instead: workers print into log files, beside PM2's
   --scrapes          how long a scrape of 64 workers takes instead, and what the requests meanwhile notice of it
   --tls              the cost of TLS instead: a kept-alive request, a full handshake, a resumed one
+  --upstream         the cost of a request to servers that are no workers instead, beside nginx, HAProxy and http-proxy in front of the same two
+  --grpc             calls over one connection that block their worker instead: four workers against one
+  --http2            the cost of HTTP/2 instead: a request over one connection, and over 64; needs h2load
   --observing        CPU time with access log, metrics, decisions, dashboard and health checks instead, over that without
   --micro            the cost of a decision instead: head, route and pick, in one process
   --help             this text`
@@ -105,6 +110,9 @@ const MODES = [
   'scrapes',
   'observing',
   'tls',
+  'upstream',
+  'grpc',
+  'http2',
   'micro',
 ] as const
 /** What is measured. */
@@ -134,6 +142,9 @@ const usualSeconds: Usual = {
   logs: '1',
   scrapes: '20',
   tls: '1',
+  upstream: '4',
+  grpc: '1',
+  http2: '1',
   observing: '5',
   micro: '1',
 }
@@ -149,6 +160,9 @@ const usualLateMs: Usual = {
   logs: '0',
   scrapes: '0',
   tls: '0',
+  upstream: '0',
+  grpc: '0',
+  http2: '0',
   observing: '0',
   micro: '0',
 }
@@ -164,6 +178,9 @@ const usualRounds: Usual = {
   logs: '3',
   scrapes: '5',
   tls: '5',
+  upstream: '5',
+  grpc: '3',
+  http2: '5',
   observing: '5',
   micro: '5',
 }
@@ -221,6 +238,8 @@ function usualScenarios(mode: Mode): readonly Scenario[] {
 function usualContenders(mode: Mode): readonly Contender[] {
   if (mode === 'queueing') return queueingContenders
   if (mode === 'tls') return tlsContenders
+  if (mode === 'upstream') return upstreamContenders
+  if (mode === 'http2') return http2Contenders
   if (mode === 'observing') return observingContenders
   return mode === 'saturated' ? saturatedContenders : contenders
 }
@@ -254,6 +273,9 @@ function parsed(argv: readonly string[]) {
         logs: { type: 'boolean' },
         scrapes: { type: 'boolean' },
         tls: { type: 'boolean' },
+        upstream: { type: 'boolean' },
+        grpc: { type: 'boolean' },
+        http2: { type: 'boolean' },
         observing: { type: 'boolean' },
         micro: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },

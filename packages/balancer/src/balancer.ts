@@ -151,8 +151,8 @@ export class Balancer implements Operations {
     const starts = new WorkerStarts({
       transport,
       returns: new ReturnHandler({ ...path, acceptor: this.acceptor, dispatcher: this.dispatcher }),
-      startData: (worker) => ({
-        ...this.configListeners.startFor(worker, this.folder.socketFor(worker.id, worker.settings)),
+      startData: (worker, listen) => ({
+        ...this.configListeners.startFor(worker, this.folder.socketFor(worker.id, worker.settings), listen),
         upstream: this.upstreams.startFor(worker),
       }),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
@@ -190,8 +190,8 @@ export class Balancer implements Operations {
 
     // ---- Operations ----
     const { acceptor, activeConfig: config, changes, dispatcher, extraSockets, folder, jobs, listeners, listenRequests } = this
-    const { sessions, supervisor, upstreams, visitors } = this
-    this.adoption = new ConfigAdoption({ config, supervisor, changes, sessions, visitors, redisSharing, jobs, upstreams })
+    const { configListeners, sessions, supervisor, upstreams, visitors } = this
+    this.adoption = new ConfigAdoption({ config, configListeners, supervisor, changes, sessions, visitors, redisSharing, jobs, upstreams })
     this.operator = new Operator({ supervisor, events, config: this.adoption, jobs, upstreams })
     this.upgrades = new Upgrade(
       {
@@ -204,7 +204,7 @@ export class Balancer implements Operations {
       },
       startup,
     )
-    const { configListeners, upgrades } = this
+    const { upgrades } = this
     const parts = {
       config,
       events,

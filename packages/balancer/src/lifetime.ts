@@ -52,7 +52,7 @@ export class Lifetime {
   /** Resolves when connections are accepted. Rejects with a BalancerError after everything was stopped. */
   async start(): Promise<void> {
     const { config, configListeners, supervisor, redisSharing } = this.options
-    await configListeners.open(config.current.settings.listen ?? [], () => this.close())
+    await configListeners.open(config.current.shared.listen, () => this.close())
     supervisor.start()
     void this.accept()
     redisSharing.configure(sharingSettings(config.current))

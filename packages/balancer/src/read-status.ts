@@ -71,6 +71,7 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     moves: { givenBack: moves.givenBack, forwarded: moves.forwarded },
     routes: routeStatuses(options.counts, config, workers),
     exits: options.counts.exits.list,
+    handshakes: options.counts.handshakes.list,
     operations: options.counts.operations.list,
     choices: choices.choices,
     sticky: choices.sticky,

@@ -193,6 +193,8 @@ export interface LimitSettings {
   forwardTimeoutMs: number
   /** From the start of a worker until its app listens. */
   startTimeoutMs: number
+  /** Workers that start at the same time in empty slots, those of all pools together. */
+  startsAtOnce: number
   /** From the signal to stop until remaining connections are cut. */
   drainTimeoutMs: number
   /** Delay of the first restart of a worker. It doubles with each failure in a row, up to `maxRestartDelayMs`, with jitter. */

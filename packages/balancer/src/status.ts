@@ -2,7 +2,7 @@
 
 import type { ChannelKind, ForwardReason, GiveBackReason, LoadDetails, RequestResult, ResponseTimes } from '@switchyard/handoff'
 import type { Load, StickyOutcome } from '@switchyard/routing'
-import type { SessionReport, WorkerObservations } from '@switchyard/worker-runtime'
+import type { HandshakeOutcome, SessionReport, WorkerObservations } from '@switchyard/worker-runtime'
 import type { RefusalReason } from './events.ts'
 
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'gone'
@@ -225,6 +225,12 @@ export interface StickyStatus {
   count: number
 }
 
+/** TLS handshakes of the workers of one pool since the start, by how they ended. */
+export interface HandshakeStatus {
+  pool: string
+  outcomes: Record<HandshakeOutcome, number>
+}
+
 /** Sessions in the memory of the primary. `kept`, `bytes` and `tombstones` are present values; the others count since the start. */
 export interface SessionTableStatus {
   kept: number
@@ -302,6 +308,8 @@ export interface BalancerStatus {
   /** The routes of the config come first, in its order. */
   routes: RouteStatus[]
   exits: ExitStatus[]
+  /** Of the pools whose workers have made a handshake. */
+  handshakes: HandshakeStatus[]
   operations: OperationStatus[]
   /** How often the primary chose a worker, by route and way. */
   choices: ChoiceStatus[]

@@ -44,6 +44,7 @@ export { hasZombie, reap, sendDatagram } from './native/process-calls.ts'
 export { hasNative, NativeMissing, nativeFault, platformPackage } from './native-module.ts'
 export { carrierOf, setCarrier } from './node-internals/carrier.ts'
 export {
+  beginsWithHttp2,
   ConnectionInjector,
   countAsRead,
   type HandOffFacts,
@@ -88,7 +89,7 @@ export { newOwners, type Owner, type Owners } from './owners.ts'
 export type { Passage, PassageListener, Passages, Passed } from './passage.ts'
 export { ControlPipe } from './pipes/control-pipe.ts'
 export { portableTransport } from './portable/portable-link.ts'
-export { PROXY_SIGNATURE, ProxiedClient, readTlvs } from './proxied-client.ts'
+export { MAX_PROXY_HEADER_BYTES, PROXY_SIGNATURE, ProxiedClient, readTlvs } from './proxied-client.ts'
 export {
   type ForwardReason,
   forwardReasons,

@@ -20,8 +20,8 @@ export interface Offer {
    * False: the primary has taken it back, and only `release()` may follow.
    */
   claim(bytes: number): boolean
-  /** Gives the connection to a server, see `ConnectionInjector.accept`. `carried`: bytes that its socket reads first. */
-  accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined
+  /** Gives the connection to a server, see `ConnectionInjector.accept`. `carried`: bytes that its socket reads first. `isHttp2`: see `beginsWithHttp2`. */
+  accept(injector: ConnectionInjector, carried?: Buffer, isHttp2?: boolean): Socket | undefined
   /** Its first request starts in the next turn of the loop: until then the loop counts as busy. */
   stayBusy(): void
   /** Closes an offer that could not be claimed and that has no socket. */

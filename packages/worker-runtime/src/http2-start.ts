@@ -1,6 +1,6 @@
 // What a worker needs to end HTTP/2 for its app, listener by listener, in its start data.
 
-/** One listener whose HTTP/2 ends in the worker. */
+/** One listener whose HTTP/2 ends in the worker, unless the app's server speaks it. Its streams are steered one by one. */
 export interface Http2ListenerStart {
   readonly listener: number
   /** Streams that a client may have open at the same time. */
@@ -15,6 +15,6 @@ export interface Http2ListenerStart {
   readonly idleTimeoutMs: number
   /** A stream is reset whose client accepts no more of the response for this long. */
   readonly sendTimeoutMs: number
-  /** A stream that comes while the worker has another request may be served by another worker. */
+  /** A stream of a path whose requests keep the event loop busy may be served by another worker. */
   readonly spread: boolean
 }

@@ -42,6 +42,7 @@ export { accessFields, unknownAccessFields } from './access-log/access-fields.ts
 export { onDrain } from './drain/drain.ts'
 export { type FirstCallback, onFirst } from './first.ts'
 export { probeField } from './forward/forwarded-field.ts'
+export { type HandshakeFailure, type HandshakeOutcome, handshakeFailures, handshakeOutcomes } from './handshake-messages.ts'
 export type { Http2ListenerStart } from './http2-start.ts'
 export {
   type ListenAnswer,

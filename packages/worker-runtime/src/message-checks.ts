@@ -1,8 +1,9 @@
 // The checks of the messages between the primary and a worker, on arrival. An app may send messages of its own, and workers are not trusted.
 
-import { type LoadDetails, type LoadReport, MAX_COUNTED_ROUTES, ROUTE_COLUMNS, responseBoundsMs } from '@switchyard/handoff'
 import { VISITOR_KEY_LENGTH } from '@switchyard/routing'
+import { readHandshakes } from './handshake-messages.ts'
 import { isRecord, readAddress, readTlsTicketStart } from './listen-protocol.ts'
+import { Checked, readLoad } from './load-messages.ts'
 import { readFamilies, readRouteExemplars } from './metric-messages.ts'
 import { readObservations } from './observation-messages.ts'
 import type { SessionReport, ToPrimary, ToWorker } from './protocol.ts'
@@ -53,6 +54,10 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
         message: message.message.slice(0, MAX_NOTICE),
         once: message.once === true,
       }
+    case 'handshakes': {
+      const counts = readHandshakes(message.counts)
+      return counts && { switchyard: 'handshakes', counts }
+    }
     case 'choices':
       return { switchyard: 'choices', choices: readChoices(message.choices) }
     case 'upstream': {
@@ -135,27 +140,6 @@ function readTexts(from: unknown, most: number, form: RegExp): string[] {
   return from.slice(0, most).filter((text: unknown): text is string => typeof text === 'string' && form.test(text))
 }
 
-function readLoad(from: Record<string, unknown>): LoadReport {
-  const checked = new Checked()
-  const load = {
-    inFlight: checked.count(from.inFlight),
-    connections: checked.count(from.connections),
-    received: checked.count(from.received),
-    begun: checked.count(from.begun),
-    failed: checked.count(from.failed),
-    loopLagMs: checked.amount(from.loopLagMs),
-    utilisation: Math.min(1, checked.amount(from.utilisation)),
-    latencyMs: checked.amount(from.latencyMs),
-    memoryBytes: checked.amount(from.memoryBytes),
-  }
-  const details = from.details === undefined ? undefined : readDetails(from.details, checked)
-  const { routes } = from
-  const packed = Array.isArray(routes)
-    ? routes.slice(0, MAX_COUNTED_ROUTES * ROUTE_COLUMNS).map((value) => checked.amount(value))
-    : undefined
-  return { ...load, details, ...(packed !== undefined && { routes: packed }), faults: checked.faults }
-}
-
 function readSessionReport(from: Record<string, unknown>): SessionReport {
   const checked = new Checked()
   return {
@@ -168,39 +152,4 @@ function readSessionReport(from: Record<string, unknown>): SessionReport {
     nearHits: checked.count(from.nearHits),
     nearMisses: checked.count(from.nearMisses),
   }
-}
-
-function readDetails(from: unknown, checked: Checked): LoadDetails | undefined {
-  const { heapUsedBytes, heapLimitBytes, loopDelay, responses } = recordOf(from)
-  const { p50Ms, p99Ms, maxMs } = recordOf(loopDelay)
-  const { counts, sumMs } = recordOf(responses)
-  if (!Array.isArray(counts) || counts.length !== responseBoundsMs.length + 1) {
-    checked.faults++
-    return undefined
-  }
-  return {
-    heapUsedBytes: checked.amount(heapUsedBytes),
-    heapLimitBytes: checked.amount(heapLimitBytes),
-    loopDelay: { p50Ms: checked.amount(p50Ms), p99Ms: checked.amount(p99Ms), maxMs: checked.amount(maxMs) },
-    responses: { counts: Array.from(counts, (count) => checked.count(count)), sumMs: checked.amount(sumMs) },
-  }
-}
-
-/** Checks numbers from a worker: an impossible value becomes 0 and is counted. */
-class Checked {
-  faults = 0
-
-  amount(value: unknown): number {
-    if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return value
-    this.faults++
-    return 0
-  }
-
-  count(value: unknown): number {
-    return Math.floor(this.amount(value))
-  }
-}
-
-function recordOf(value: unknown): Record<string, unknown> {
-  return isRecord(value) ? value : {}
 }

@@ -153,6 +153,8 @@ export type ToPrimary =
   | { readonly switchyard: 'observed'; readonly observed: WorkerObservations }
   /** What has come since the last message. */
   | { readonly switchyard: 'metrics'; readonly families: readonly MetricFamily[]; readonly exemplars: readonly RouteExemplar[] }
+  /** How TLS handshakes ended since the last message, one count for each of `handshakeOutcomes`. */
+  | { readonly switchyard: 'handshakes'; readonly counts: readonly number[] }
   /** The `visitorKey`s of visitors that got their cookie from this worker, or with `slot` from an upstream server. */
   | { readonly switchyard: 'learned'; readonly keys: readonly string[]; readonly slot?: number | undefined }
   /** TLS session tickets of a connection of this worker belong to `slot`. `firm`: the client has a session there. Names in base64url. */

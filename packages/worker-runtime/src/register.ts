@@ -31,6 +31,7 @@ import { hookRequests } from './request-hook.ts'
 import { openRuntime, type Runtime } from './runtime.ts'
 import { announceStart, sendShutdownMessage } from './server/app-messages.ts'
 import { Servers } from './server/balanced-servers.ts'
+import { Handshakes } from './server/handshakes.ts'
 import { HeldSignals, usualStopSignal } from './server/held-signals.ts'
 import { Http2Sessions } from './server/http2-sessions.ts'
 import { InFlight } from './server/in-flight.ts'
@@ -52,6 +53,7 @@ import { TicketCookies } from './steering/ticket-cookie.ts'
 import { VisitorCache } from './steering/visitor-cache.ts'
 import { learnedNames, VisitorCookies } from './steering/visitor-cookies.ts'
 import { buildRoutes } from './steering/worker-routes.ts'
+import { OwnStreams, speaksHttp2Itself } from './streams/own-streams.ts'
 import type { TlsChange, TlsListenerStart } from './tls-start.ts'
 import { TicketLoader } from './tls-tickets/ticket-loader.ts'
 import { RequestSpans } from './traces/request-spans.ts'
@@ -126,7 +128,8 @@ async function register(runtime: Runtime): Promise<void> {
     const { AccessLog } = await import('./access-log/access-log.ts')
     accessLog = new AccessLog({ runtime, start: start.accessLog, requestRoutes, chance: Math.random })
   }
-  const ending = start.tls && (await openTermination(start.tls, start.listeners ?? [], ticketLoader))
+  const handshakes = new Handshakes(runtime)
+  const ending = start.tls && (await openTermination(start.tls, start.listeners ?? [], ticketLoader, handshakes))
   if (ending !== undefined) applyTls = (change) => ending.termination.apply(change)
   for (const change of earlyTls.splice(0)) applyTls(change)
   const inFlight = new InFlight({
@@ -149,7 +152,6 @@ async function register(runtime: Runtime): Promise<void> {
           ...{ runtime, table, placement, forwarder, outbox, bound, observer },
           listenerOf: (server) => servers.listenerOf(server),
           tlsHomes: ticketLoader,
-          spread,
         })
       : undefined
   const ticketCookies = TicketCookies.areNeeded(table) ? new TicketCookies(runtime, table) : undefined
@@ -160,21 +162,40 @@ async function register(runtime: Runtime): Promise<void> {
 
   const websockets = new Websockets()
   const http2Sessions = new Http2Sessions()
-  const http2 = start.http2 && new (await import('./http2/http2-termination.ts')).Http2Termination(start.http2, http2Sessions)
+  const http2Start = start.http2 && (await openHttp2(start.http2))
   const connections = { servers: () => [...serving], mover, websockets, http2Sessions, chance: Math.random }
+  const streamToken = start.http2 && Buffer.from(start.forwardToken, 'latin1')
   drain = new Drain({ runtime, inFlight, outbox, ...connections })
 
-  hookAppListen(runtime, servers, (server, place) => {
-    const words = joinPool()
-    for (const other of serving) if (!other.listening && connectionCountOf(other) === 0) serving.delete(other)
-    serving.add(server)
-    if (!receivers.has(server)) addServer(server, words)
-    runtime.send({ switchyard: 'header-limit', bytes: headerLimitOf(server) })
-    return place.tlsTickets && ticketLoader.adopt(server, place)
-  })
+  hookAppListen(
+    runtime,
+    servers,
+    (server, place) => {
+      const words = joinPool()
+      for (const other of serving) if (!other.listening && connectionCountOf(other) === 0) serving.delete(other)
+      serving.add(server)
+      if (!receivers.has(server)) addServer(server, words)
+      runtime.send({ switchyard: 'header-limit', bytes: headerLimitOf(server) })
+      return place.tlsTickets && ticketLoader.adopt(server, place)
+    },
+    (server) => http2Sessions.endAllOf(server),
+  )
   if (start.listens === false) {
     joinPool()
     announceStart(runtime)
+  }
+
+  /** Loaded only in workers with a listener that asks for it. */
+  async function openHttp2(listeners: NonNullable<Runtime['start']['http2']>) {
+    const { Http2Termination } = await import('./http2/http2-termination.ts')
+    const steer = steering && (await openStreamSteering(listeners, steering))
+    return { termination: new Http2Termination(listeners, http2Sessions, steer), steer }
+  }
+
+  async function openStreamSteering(listeners: NonNullable<Runtime['start']['http2']>, steering: Steering) {
+    const { StreamSteering } = await import('./streams/stream-steering.ts')
+    const isDraining = () => mover.isDraining
+    return new StreamSteering({ listeners, steering, placement, spread, token: start.forwardToken, isDraining }).take
   }
 
   /** Opens this worker's row of the load board and begins to report. Does nothing the second time. */
@@ -193,6 +214,7 @@ async function register(runtime: Runtime): Promise<void> {
     reportLast = () => {
       reportLoad()
       reportMetrics()
+      handshakes.report()
     }
     const { maxConnectionAgeMs = 0 } = start
     if (maxConnectionAgeMs > 0) new ConnectionAges({ maxAgeMs: maxConnectionAgeMs, ...connections }).start()
@@ -200,8 +222,10 @@ async function register(runtime: Runtime): Promise<void> {
   }
 
   function addServer(server: Server, row: Int32Array): void {
+    if (server instanceof TlsServer) handshakes.watch(server)
     const beginsWithTls = server instanceof TlsServer ? () => true : ending && ((tag: number) => ending.termination.isFor(tag))
     const tls = beginsWithTls && { beginsWithTls, hellos: ticketLoader }
+    const http2 = http2Start?.termination
     const mayBeHttp2 = http2 && server instanceof HttpServer ? (tag: number) => http2.isFor(tag) : undefined
     const receiver = new Receiver(server, inFlight, () => end.loopIsFree(), tls, mayBeHttp2)
     receivers.set(server, receiver)
@@ -221,6 +245,8 @@ async function register(runtime: Runtime): Promise<void> {
       mover,
       websockets,
       http2Sessions,
+      ownStreams: speaksHttp2Itself(server) ? new OwnStreams({ server, inFlight, accessLog, steer: http2Start?.steer }) : undefined,
+      streamToken,
       outbox,
       termination: ending?.termination,
       http2,
@@ -261,10 +287,13 @@ async function openTermination(
   ended: readonly TlsListenerStart[],
   listeners: NonNullable<Runtime['start']['listeners']>,
   tickets: TicketLoader,
+  handshakes: Handshakes,
 ) {
   const [{ TlsTermination }, { HstsFields }] = await Promise.all([import('./server/tls-termination.ts'), import('./server/hsts.ts')])
-  const onServer = (server: TlsServer, listener: number): void =>
+  const onServer = (server: TlsServer, listener: number): void => {
     tickets.adoptHidden(server, listeners.find(({ number }) => number === listener) ?? {})
+    handshakes.watch(server)
+  }
   return { termination: new TlsTermination(ended, onServer), hsts: HstsFields.of(ended) }
 }
 

@@ -6,9 +6,10 @@ import type { ServerHttp2Session } from 'node:http2'
 import { Server as HttpsServer } from 'node:https'
 import type { Server, Socket } from 'node:net'
 import { type TLSSocket, Server as TlsServer } from 'node:tls'
-import { type Outbox, tagOf } from '@switchyard/handoff'
+import { beginsWithHttp2, type Outbox, tagOf } from '@switchyard/handoff'
 import type { AccessLog } from './access-log/access-log.ts'
 import { type ForwardedRequests, isProbe, lacksToken } from './forward/forwarded.ts'
+import { readStreamLine, type StreamClient } from './forward/stream-line.ts'
 import type { Http2Termination } from './http2/http2-termination.ts'
 import { FieldLimit } from './server/field-limit.ts'
 import type { HstsFields } from './server/hsts.ts'
@@ -26,6 +27,7 @@ import type { Rest } from './steering/rest.ts'
 import { recordRequest, type Steering } from './steering/steering.ts'
 import type { TicketCookies } from './steering/ticket-cookie.ts'
 import type { VisitorCookies } from './steering/visitor-cookies.ts'
+import type { OwnStreams, StreamEvent } from './streams/own-streams.ts'
 import type { TicketLoader } from './tls-tickets/ticket-loader.ts'
 import type { RequestSpans } from './traces/request-spans.ts'
 
@@ -48,6 +50,10 @@ export interface RequestHookOptions {
   readonly mover: ConnectionMover
   readonly websockets: Websockets
   readonly http2Sessions: Http2Sessions
+  /** Of a server that speaks HTTP/2 itself. */
+  readonly ownStreams: OwnStreams | undefined
+  /** Proves that a private connection which carries streams of HTTP/2 comes from another worker; undefined: there is none. */
+  readonly streamToken: Buffer | undefined
   readonly outbox: Outbox
   /** Ends TLS for the app's server. undefined: no listener of the config asks for that. */
   readonly termination: TlsTermination | undefined
@@ -162,11 +168,33 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
 
   // An app with a server of HTTP/2 speaks it itself.
   const http2 = server instanceof HttpServer ? options.http2 : undefined
-  const announceOne = (socket: Socket): boolean => announce('connection', socket)
+  const announceOne = (socket: Socket): boolean =>
+    options.ownStreams === undefined ? announce('connection', socket) : connectOwn('connection', socket)
+  /** The connection that a server of HTTP/2 accepts now. */
+  let connecting: Socket | undefined
 
-  function endHttp2(socket: Socket): true {
-    http2?.accept(socket, announceOne)
+  function endHttp2(connection: Socket, listener?: number): true {
+    http2?.accept({ connection, server, announce: announceOne, ...(listener !== undefined && { listener }) })
     return true
+  }
+
+  /** Another worker sends the streams of one client. */
+  function acceptStreams(socket: Socket, client: StreamClient): void {
+    forwarded.acceptStreams(socket, client)
+    if (options.ownStreams !== undefined) connectOwn(server instanceof TlsServer ? 'secureConnection' : 'connection', socket)
+    else if (http2 !== undefined) endHttp2(socket, client.listener)
+    else socket.destroy()
+  }
+
+  /** Node begins a session of HTTP/2 while it emits this event. */
+  function connectOwn(event: string, socket: Socket): boolean {
+    const before = connecting
+    connecting = socket
+    try {
+      return announce(event, socket)
+    } finally {
+      connecting = before
+    }
   }
 
   function connect(socket: Socket): boolean {
@@ -178,12 +206,18 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
       termination.accept(socket, tag, { server, announce: (secure) => void (isHttp2(secure) ? endHttp2 : announceOne)(secure) })
       return true
     }
-    if (receiver.beginsWithHttp2) return endHttp2(socket)
+    if (beginsWithHttp2(socket)) return endHttp2(socket)
     // The server itself accepts only on its private socket.
     const isPrivate = tagOf(socket) === undefined && (socket as Socket & { server?: Server }).server === server
     if (!isPrivate) return announceOne(socket)
     options.spans.poll()
-    return forwarded.accept(socket, announce)
+    const { streamToken } = options
+    if (streamToken === undefined) return forwarded.accept(socket, announce)
+    readStreamLine(socket, streamToken, (client) => {
+      if (client === undefined) forwarded.accept(socket, announce)
+      else acceptStreams(socket, client)
+    })
+    return true
   }
 
   const hook = function (this: Server, event: string | symbol, first?: unknown, second?: unknown, third?: unknown): boolean {
@@ -199,16 +233,26 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
         return connect(first as Socket)
       case 'secureConnection':
         options.ticketLoader.onSecured(first as TLSSocket)
-        return announce(event, first as Socket)
+        return options.ownStreams === undefined ? announce(event, first as Socket) : connectOwn(event, first as Socket)
       case 'clientError':
         if (steering?.isGivenBack(second as Socket) === true) return true
         break
       case 'session':
         options.http2Sessions.add(first as ServerHttp2Session)
+        if (connecting !== undefined) options.ownStreams?.addSession(first as ServerHttp2Session, connecting)
+        break
+      case 'stream':
+        if (options.ownStreams === undefined) break
+        // biome-ignore lint/complexity/noArguments: any event with any number of values
+        return takeStream(arguments as unknown as [event: string, ...values: StreamEvent])
     }
     if (!receiver.mayAct()) return true
     // biome-ignore lint/complexity/noArguments: any event with any number of values
     return Reflect.apply(emitOf(), this, arguments)
+  }
+  function takeStream([event, ...values]: [event: string, ...values: StreamEvent]): true {
+    options.ownStreams?.take(values, () => void emitOf().call(server, event, ...values))
+    return true
   }
   const requestStart = RequestStart.install(server, emitOf, hook)
   // A request that may belong to another worker must not get Node's 100 Continue here.

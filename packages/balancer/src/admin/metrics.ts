@@ -6,6 +6,7 @@ import type { MetricStore } from '../counts/metric-store.ts'
 import type { BalancerStatus, StatusSource } from '../status.ts'
 import { choiceMetrics } from './choice-metrics.ts'
 import { connectionMetrics } from './connection-metrics.ts'
+import { handshakeMetrics } from './handshake-metrics.ts'
 import { jobMetrics } from './job-metrics.ts'
 import { logMetrics } from './log-metrics.ts'
 import type { HistogramRow, MetricDefinition, Row } from './metric-definition.ts'
@@ -28,6 +29,7 @@ export function metricDefinitions(totals: SlotTotals, store?: MetricStore): Metr
   return [
     ...connectionMetrics,
     ...choiceMetrics,
+    ...handshakeMetrics,
     ...routeMetrics(store?.exemplars),
     ...poolMetrics,
     ...queueMetrics,

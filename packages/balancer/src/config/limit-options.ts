@@ -2,7 +2,12 @@
 
 import type { LimitSettings } from '../settings.ts'
 import { type Fault, type Loose, orderFaults } from './faults.ts'
+import { usableCpus } from './pool/cpus.ts'
 import { countFromZero, defaultsOf, milliseconds, type Option, positive, schemasOf, share, whole, withDefaults } from './schema.ts'
+
+const MIN_STARTS_AT_ONCE = 8
+/** A start waits for files and for the app half of the time. */
+const STARTS_PER_CORE = 4
 
 /** The limits, flat and all optional. */
 export type LimitConfig = { [Name in keyof LimitSettings]?: LimitSettings[Name] | undefined }
@@ -20,6 +25,7 @@ const limitOptions: { readonly [Name in keyof LimitSettings]: Option<LimitSettin
   learnedTtlMs: { schema: milliseconds(1), default: 86_400_000 },
   forwardTimeoutMs: { schema: milliseconds(0), default: 5_000 },
   startTimeoutMs: { schema: milliseconds(1), default: 10_000 },
+  startsAtOnce: { schema: positive(), default: MIN_STARTS_AT_ONCE },
   drainTimeoutMs: { schema: milliseconds(0), default: 30_000 },
   restartDelayMs: { schema: milliseconds(0), default: 100 },
   maxRestartDelayMs: { schema: milliseconds(0), default: 30_000 },
@@ -47,7 +53,8 @@ export function limitFaults(config: Loose): Fault[] {
 
 /** Limits of a checked config. */
 export function limitSettings(config: LimitConfig): LimitSettings {
-  const limits = withDefaults(defaultLimits, Object.fromEntries(names.map((name) => [name, config[name]])))
+  const startsAtOnce = Math.max(MIN_STARTS_AT_ONCE, STARTS_PER_CORE * usableCpus())
+  const limits = withDefaults({ ...defaultLimits, startsAtOnce }, Object.fromEntries(names.map((name) => [name, config[name]])))
   // A config may write 0 for a hang timeout that never ends.
   return { ...limits, hangTimeoutMs: limits.hangTimeoutMs || Number.POSITIVE_INFINITY }
 }

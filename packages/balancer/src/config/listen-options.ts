@@ -38,7 +38,7 @@ export interface ListenOptions {
   proxyProtocol?: ProxyProtocolConfig | undefined
   /** Workers end TLS there, for an app whose server is a plain one. Default: no. */
   tls?: TlsConfig | undefined
-  /** Workers end HTTP/2 there, for an app whose server is a plain one. Default: no. */
+  /** Streams of HTTP/2 are steered one by one there, and workers end HTTP/2 for an app whose server is a plain one. Default: no. */
   http2?: Http2Config | undefined
   /** Every request there is answered with a redirect to https: `true`, or the port and the status. Default: no. */
   redirectToHttps?: HttpsRedirectConfig | undefined

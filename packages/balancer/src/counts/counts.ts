@@ -5,6 +5,7 @@ import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
 import type { WorkerMessages } from '../supervisor/worker-messages.ts'
 import { ExitCounts } from './exit-counts.ts'
+import { HandshakeCounts } from './handshake-counts.ts'
 import { MetricStore } from './metric-store.ts'
 import { OperationCounts } from './operation-counts.ts'
 import { RouteTotals } from './route-totals.ts'
@@ -18,6 +19,7 @@ export interface CountsOptions {
 export class Counts {
   readonly routes = new RouteTotals()
   readonly exits: ExitCounts
+  readonly handshakes = new HandshakeCounts()
   readonly operations: OperationCounts
   readonly metrics: MetricStore
 
@@ -26,6 +28,7 @@ export class Counts {
     this.operations = new OperationCounts(events)
     this.metrics = new MetricStore(() => supervisor.workers())
     for (const kind of ['listening', 'started'] as const) messages.subscribe(kind, (worker) => this.metrics.greet(worker))
+    messages.subscribe('handshakes', ({ pool }, { counts }) => this.handshakes.add(pool, counts))
     messages.subscribe('metrics', (worker, { families, exemplars }) => {
       if (worker.state !== 'gone') this.metrics.receive(worker, families, exemplars)
     })

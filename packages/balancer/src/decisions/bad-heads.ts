@@ -2,7 +2,7 @@
 // heads as fast as it can.
 
 import type { BadHead } from '@switchyard/handoff'
-import type { RequestHead } from '@switchyard/routing'
+import type { ListenerProtocol, RequestHead } from '@switchyard/routing'
 
 const MAX_HEADS = 100
 /** Of one head. */
@@ -22,19 +22,21 @@ export interface KeptHead {
   readonly length: number
   /** undefined: the bound does not matter, because the head was read to its end. */
   readonly maxHeadBytes: number | undefined
+  /** What the clients of the listener speak. */
+  readonly expected: ListenerProtocol
 }
 
 export class BadHeads {
   private readonly heads: KeptHead[] = []
   private count = 0
 
-  readonly record = ({ reason, address, bytes, maxHeadBytes }: BadHead): void => {
-    this.keep(reason, address, bytes, maxHeadBytes)
+  readonly record = (head: BadHead): void => {
+    this.keep(head)
   }
 
   /** Programs can read the head as a request of different pools. */
-  recordAmbiguous(head: RequestHead): void {
-    this.keep('ambiguous-head', head.remoteAddress, head.received ?? Buffer.alloc(0), undefined)
+  recordAmbiguous({ remoteAddress: address, received: bytes = Buffer.alloc(0) }: RequestHead): void {
+    this.keep({ reason: 'ambiguous-head', address, bytes, maxHeadBytes: undefined, expected: 'detect' })
   }
 
   /** Oldest first. */
@@ -43,9 +45,9 @@ export class BadHeads {
     return this.count < MAX_HEADS ? this.heads : [...this.heads.slice(start), ...this.heads.slice(0, start)]
   }
 
-  private keep(reason: BadHead['reason'], address: string | undefined, bytes: Buffer, maxHeadBytes: number | undefined): void {
+  private keep({ bytes, ...head }: Omit<KeptHead, 'number' | 'timeMs' | 'length'>): void {
     const copy = Buffer.from(bytes.subarray(0, MAX_BYTES))
     const index = this.count++ % MAX_HEADS
-    this.heads[index] = { number: this.count, timeMs: Date.now(), reason, address, bytes: copy, length: bytes.length, maxHeadBytes }
+    this.heads[index] = { ...head, number: this.count, timeMs: Date.now(), bytes: copy, length: bytes.length }
   }
 }

@@ -1,8 +1,9 @@
-// A bad head for people: where and why reading stopped, and its bytes, escaped, without the values of fields that carry keys or passwords.
+// A bad head, ClientHello or header of the PROXY protocol for people: where and why reading stopped, and its bytes, escaped, without the values of fields that carry keys or passwords.
 
-import { headFault } from '@switchyard/routing'
+import { beginsHttp2, beginsTls, type HeadFault, headFault, type ListenerProtocol } from '@switchyard/routing'
 import type { KeptHead } from '../decisions/bad-heads.ts'
 import type { Settings } from '../settings.ts'
+import { proxyHeaderFault } from './proxy-header-fault.ts'
 
 export interface BadHeadReport {
   /** Counts the bad heads since the start, from 1. */
@@ -27,6 +28,8 @@ export interface BadHeadReport {
 const AMBIGUOUS = 'programs can read its path or its host as that of another pool'
 /** Names of what must not be shown. Everything behind such a word is masked, up to the end of the line. */
 const SECRET = ['cookie', 'auth', 'token', 'secret', 'session', 'passw', 'api-?key', 'credential', 'sid=']
+/** Of the protocols of listeners. */
+const TITLES = { http: 'HTTP/1', http2: 'HTTP/2', tls: 'TLS' } as const
 const MASK = '***'
 const ESCAPES: Readonly<Record<string, string>> = { '\r': '\\r', '\n': '\\n', '\t': '\\t', '\\': '\\\\' }
 
@@ -39,8 +42,8 @@ export function secretNamesOf({ routes, defaultPolicy }: Pick<Settings, 'routes'
 
 /** `secretNames`: see `secretNamesOf`. */
 export function reportBadHead(head: KeptHead, secretNames: RegExp): BadHeadReport {
-  const { number, timeMs, reason, address, bytes, length, maxHeadBytes = Number.MAX_SAFE_INTEGER } = head
-  const fault = headFault(bytes, bytes.length, maxHeadBytes)
+  const { number, timeMs, reason, address, bytes, length } = head
+  const fault = faultOf(head)
   return {
     number,
     time: timeMs,
@@ -52,6 +55,19 @@ export function reportBadHead(head: KeptHead, secretNames: RegExp): BadHeadRepor
     length,
     lines: linesOf(bytes.toString('latin1'), secretNames),
   }
+}
+
+function faultOf({ reason, bytes, maxHeadBytes = Number.MAX_SAFE_INTEGER, expected }: KeptHead): HeadFault | undefined {
+  return proxyHeaderFault(reason, bytes) ?? protocolFault(bytes, expected) ?? headFault(bytes, bytes.length, maxHeadBytes)
+}
+
+/** Does the client begin as one of another protocol? */
+function protocolFault(bytes: Buffer, expected: ListenerProtocol): HeadFault | undefined {
+  if (expected === 'detect' || expected === 'tcp') return undefined
+  const spoken = beginsTls(bytes) ? 'tls' : beginsHttp2(bytes) ? 'http2' : 'http'
+  if (spoken === expected) return undefined
+  const said = spoken === 'http' ? `this is no ${expected === 'tls' ? 'ClientHello' : 'preface'}` : `the client speaks ${TITLES[spoken]}`
+  return { offset: 0, why: `the listener expects ${TITLES[expected]}, and ${said}` }
 }
 
 /** A bare CR or LF ends a line too, as programs that are lenient read it. */

@@ -31,12 +31,16 @@ export class ListenerAnswers {
     this.options = options
   }
 
-  /** Loads what the options of these listeners need. Without such options a connection costs nothing here. */
-  async prepare(listeners: readonly ListenerOptions[]): Promise<void> {
-    this.isOn = listeners.some(({ tls, redirectToHttps, acmeFolder }) => (tls ?? redirectToHttps ?? acmeFolder) !== undefined)
-    if (!listeners.some(({ acmeFolder }) => acmeFolder !== undefined)) return
+  /** Loads what the options of these listeners need. */
+  async load(listeners: readonly ListenerOptions[]): Promise<void> {
+    if (this.challenges !== undefined || !listeners.some(({ acmeFolder }) => acmeFolder !== undefined)) return
     const { AcmeChallenges } = await import('./acme-challenges.ts')
     this.challenges = new AcmeChallenges()
+  }
+
+  /** Answers by these options from now on, which were loaded. Without such options a connection costs nothing here. */
+  configure(listeners: readonly ListenerOptions[]): void {
+    this.isOn = listeners.some(({ tls, redirectToHttps, acmeFolder }) => (tls ?? redirectToHttps ?? acmeFolder) !== undefined)
   }
 
   /** The whole response; undefined: the request goes to a worker. */

@@ -9,7 +9,8 @@ import type { InheritedSocket, InheritedSockets, TransferredSocket } from './inh
 
 /** One listening socket. */
 export interface Bound extends BoundListener {
-  readonly asked: ListenAddress
+  /** A reload changes some of its options. */
+  asked: ListenAddress
   /** The config names it. It stays open whether or not a worker has a server for it. */
   readonly isConfigured: boolean
   /** A service manager opened it. */

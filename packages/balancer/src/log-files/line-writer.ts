@@ -197,7 +197,7 @@ export class LineWriter {
         else if (this.isClosing || this.isLost()) this.discard()
         else await this.pause()
       }
-      if (this.unreported === 0 || (this.isClosing && this.failure !== undefined)) break
+      if (this.unreported === 0 || this.isLost() || (this.isClosing && this.failure !== undefined)) break
       if (!this.pushGap()) break
     }
     this.isBusy = false

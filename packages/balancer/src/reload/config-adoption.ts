@@ -5,6 +5,7 @@ import type { BoundRoutes } from '../dispatch/bound-routes.ts'
 import type { Pool } from '../dispatch/pool.ts'
 import type { PoolChanges } from '../dispatch/pool-changes.ts'
 import type { Jobs } from '../jobs/jobs.ts'
+import type { ConfigListeners } from '../listeners/config-listeners.ts'
 import type { EmbeddedSessions } from '../sessions/embedded-sessions.ts'
 import type { Settings } from '../settings.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
@@ -14,6 +15,7 @@ import type { VisitorTable, VisitorTableOptions } from '../visitors/visitor-tabl
 
 export interface ConfigAdoptionOptions {
   readonly config: ActiveConfig
+  readonly configListeners: Pick<ConfigListeners, 'prepare' | 'adopt' | 'discard'>
   readonly supervisor: Supervisor
   readonly changes: PoolChanges
   readonly sessions: EmbeddedSessions
@@ -34,14 +36,25 @@ export class ConfigAdoption {
     return this.options.config.current
   }
 
-  /** Binds the routes of these settings and adds their pools. Nothing is routed by them yet. */
-  prepare(settings: Settings): BoundRoutes {
-    return this.options.config.prepare(settings)
+  /**
+   * Binds the routes of these settings, adds their pools, and reads what their listeners need. Nothing is routed by them yet. Rejects with ERR_CONFIG
+   * for faults of certificates; then nothing has changed.
+   */
+  async prepare(settings: Settings): Promise<BoundRoutes> {
+    const routes = this.options.config.prepare(settings)
+    try {
+      await this.options.configListeners.prepare(routes.shared.listen)
+    } catch (error) {
+      this.discard()
+      throw error
+    }
+    return routes
   }
 
   adopt(routes: BoundRoutes): void {
-    const { config, supervisor, changes, sessions, visitors, redisSharing, jobs, upstreams } = this.options
+    const { config, configListeners, supervisor, changes, sessions, visitors, redisSharing, jobs, upstreams } = this.options
     const dropped = config.adopt(routes)
+    configListeners.adopt(routes.shared.listen)
     supervisor.limits = routes.settings.limits
     this.drop(dropped)
     sessions.configure(routes.settings.sessions)
@@ -54,8 +67,9 @@ export class ConfigAdoption {
 
   /** The reload has failed: removes the pools that only its config named. */
   discard(): void {
-    const { config, upstreams } = this.options
+    const { config, configListeners, upstreams } = this.options
     this.drop(config.dropOthers())
+    configListeners.discard()
     upstreams.configure(config.current.settings.pools)
   }
 

@@ -165,7 +165,7 @@ export class Operator {
     const { supervisor } = this.options
     const before = this.options.config.current.settings
     const after = pool === undefined ? settings : this.withPool(before, settings, pool)
-    const routes = this.options.config.prepare(after)
+    const routes = await this.options.config.prepare(after)
     const asked = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
     // Proxy workers are told of other servers while they run.
     const kept = asked.filter((name) => changesServersAlone(this.options.config.current, routes, name))

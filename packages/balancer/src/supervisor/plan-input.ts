@@ -18,6 +18,8 @@ export interface PlannedWorker extends PlannedSlot {
   readonly sinceMs: number
   /** While it starts: since when it has listened and passed its probe; undefined: not yet. */
   readonly upMs: number | undefined
+  /** It does what its pool waits for: it listens, for example. */
+  readonly hasBegun: boolean
   /** How long ago its loop was last seen to turn. */
   readonly silentMs: number
   readonly retiring: RetireReason | undefined
@@ -84,6 +86,8 @@ export interface Desired {
   readonly drainTimeoutMs: number
   readonly maxRestarts: number
   readonly restartWindowMs: number
+  /** How many workers start at the same time in empty slots, those of all pools together. */
+  readonly startsAtOnce: number
   /** While all slots of a pool are broken, one of them is tried again this often. */
   readonly outageRetryMs: number
 }

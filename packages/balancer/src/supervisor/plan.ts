@@ -3,6 +3,7 @@
 
 import type { Actual, Desired, PlannedSlot, PlannedWorker, PoolTarget, SlotStarts } from './plan-input.ts'
 import { planRuns } from './plan-runs.ts'
+import { failedSlots, StartRoom } from './start-room.ts'
 
 export type Action =
   | { readonly do: 'start'; readonly workerSlot: PlannedSlot; readonly generation: number }
@@ -51,7 +52,8 @@ export function plan(desired: Desired, actual: Actual, nowMs: number): Plan {
   } else {
     // In a reload, no pool admits a replacement until the first one of every pool has settled. A reload that fails earlier has changed nothing.
     const mustHold = desired.pools.some((pool) => awaitsFirstReplacement(pool, actual, clock))
-    for (const pool of desired.pools) actions.push(...planPool(pool, desired, actual, clock, mustHold))
+    const room = new StartRoom(desired, actual)
+    for (const pool of desired.pools) actions.push(...planPool(pool, desired, actual, clock, mustHold, room))
   }
   return { actions, nextMs: clock.nextMs }
 
@@ -87,12 +89,12 @@ function stopTimeMs({ state, sinceMs, stopTimeoutMs }: PlannedWorker, stoppingMs
 }
 
 /** `mustHold`: replacements are not admitted yet. */
-function planPool(pool: PoolTarget, desired: Desired, actual: Actual, clock: Clock, mustHold: boolean): Action[] {
+function planPool(pool: PoolTarget, desired: Desired, actual: Actual, clock: Clock, mustHold: boolean, room: StartRoom): Action[] {
   const workers = actual.workers.filter((worker) => worker.pool === pool.name)
   if (pool.isOneOff) return planRuns(pool, workers)
   const failure = pool.failure ?? hangFailure(pool, workers)
   if (pool.previous !== undefined && failure !== undefined) return [{ do: 'revert', pool: pool.name, why: failure }]
-  if (neverCameUp(pool, workers, actual)) return [{ do: 'give-up', pool: pool.name }]
+  if (neverCameUp(pool, workers, actual, desired)) return [{ do: 'give-up', pool: pool.name }]
 
   const actions: Action[] = []
   const live = workers.filter(({ state, stoppingMs }) => state !== 'draining' && stoppingMs === undefined)
@@ -152,6 +154,7 @@ function planPool(pool: PoolTarget, desired: Desired, actual: Actual, clock: Clo
     if (isReload && surge >= pool.maxSurge) continue
     if (old?.retiring !== undefined && old.retiring !== 'hang' && isReplacing) continue
     if (!clock.isDue(history?.startAtMs ?? clock.nowMs)) continue
+    if (old === undefined && !room.take(pool, slot, workers)) continue
     actions.push({ do: 'start', workerSlot, generation: pool.generation })
     if (isReload) surge++
     else if (old?.retiring !== undefined && old.retiring !== 'hang') isReplacing = true
@@ -232,11 +235,10 @@ function hangFailure({ generation }: PoolTarget, workers: readonly PlannedWorker
   return hung && `${hung.pool}/${hung.slot}: its event loop hangs`
 }
 
-/** Every slot of the pool has failed before any worker was ever ready: another try would fail in the same way. */
-function neverCameUp({ name, workers: desired }: PoolTarget, workers: readonly PlannedWorker[], actual: Actual): boolean {
-  if (desired === 0 || actual.provenPools.has(name) || workers.length > 0) return false
-  for (let slot = 0; slot < desired; slot++) if ((actual.history({ pool: name, slot })?.failures ?? 0) === 0) return false
-  return true
+/** Every slot that may start at once has failed before any worker was ever ready: another try would fail in the same way. */
+function neverCameUp({ name, workers: slots }: PoolTarget, workers: readonly PlannedWorker[], actual: Actual, desired: Desired): boolean {
+  if (slots === 0 || actual.provenPools.has(name) || workers.length > 0) return false
+  return failedSlots(name, actual, slots) >= Math.min(slots, desired.startsAtOnce)
 }
 
 /** A slot that has failed in a pool that never had a ready worker is not tried again while the first starts of the others are under way. */

@@ -130,10 +130,11 @@ export class PoolWorker implements Candidate {
 
   /** As the plan sees it. `silentMs`: how long ago its loop was last seen to turn. */
   planned(silentMs: number): PlannedWorker {
-    const { id, pool, slot, generation, sinceMs, upMs, retiring, sealed, drained, stoppingMs, killed, settings, isOneOff } = this
+    const { id, pool, slot, generation, sinceMs, upMs, hasBegun, retiring, sealed, drained, stoppingMs, killed, settings, isOneOff } = this
     const state = this.state === 'gone' ? 'draining' : this.state
     const stopTimeoutMs = killed ? undefined : settings.stopTimeoutMs
-    return { id, pool, slot, generation, state, sinceMs, upMs, silentMs, retiring, sealed, drained, stoppingMs, stopTimeoutMs, isOneOff }
+    const now = { state, hasBegun, upMs, silentMs, retiring, sealed, drained, stoppingMs }
+    return { id, pool, slot, generation, sinceMs, ...now, stopTimeoutMs, isOneOff }
   }
 
   get workerSlot(): Seat {

@@ -117,7 +117,12 @@ export class Supervisor {
       retire: (worker, reason) => this.retire(worker, reason),
       onPolled: () => this.pollPools(),
     })
-    followBegins(messages, (worker) => !this.stopping && this.watch.onListening(worker))
+    followBegins(messages, (worker) => {
+      if (this.stopping) return
+      this.watch.onListening(worker)
+      // The next worker may start.
+      this.turn()
+    })
     this.lifecycle = new WorkerLifecycle({
       events,
       messages,
@@ -265,7 +270,7 @@ export class Supervisor {
   }
 
   private plan(now: number): Plan {
-    const { drainTimeoutMs, maxRestarts, restartWindowMs, maxRestartDelayMs } = this.limits
+    const { drainTimeoutMs, maxRestarts, restartWindowMs, maxRestartDelayMs, startsAtOnce } = this.limits
     return plan(
       {
         pools: [...this.desired.values()],
@@ -273,6 +278,7 @@ export class Supervisor {
         drainTimeoutMs: this.killsAtOnce ? 0 : drainTimeoutMs,
         maxRestarts,
         restartWindowMs,
+        startsAtOnce,
         outageRetryMs: outageRetryMs(maxRestartDelayMs),
       },
       {

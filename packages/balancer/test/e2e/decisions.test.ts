@@ -2,13 +2,14 @@
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
+import { hello, serverName } from '../../../routing/test/head/hello-bytes.ts'
 import type { Decision } from '../../src/decisions/decision.ts'
 import type { BadHeadReport } from '../../src/insight/bad-head-report.ts'
 import type { LiveExplanation } from '../../src/insight/live-explanation.ts'
 import { runCommand, startCommand } from './support/commands.ts'
 import { replayDecisions } from './support/decision-run.ts'
 import { type Answer, exchange, RawClient } from './support/raw-client.ts'
-import { movesConnections, type RunningBalancer, startBalancer } from './support/running-balancer.ts'
+import { movesConnections, portOf, type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 
 const test = suite('decisions', { timeoutMs: 40_000 })
 
@@ -153,6 +154,57 @@ test('errors shows refused and unreadable heads with the byte at which reading s
   assert.not.match(text.out, '\x1b')
   await balancer.stop()
 })
+
+test('errors shows refused PROXY protocol headers and ClientHellos too', async () => {
+  const local = { host: '127.0.0.1', port: 0 }
+  const balancer = await startBalancer({
+    config: {
+      ...config,
+      listen: [
+        { ...local, proxyProtocol: { from: ['127.0.0.1'] } },
+        { ...local, proxyProtocol: { from: ['10.0.0.0/8'] } },
+        { ...local, protocol: 'http' },
+        { ...local, protocol: 'tls' },
+        local,
+      ],
+    },
+  })
+  const [behindProxy, open, plain, secure, any] = balancer.addresses.map(portOf) as [number, number, number, number, number]
+  const line = 'PROXY TCP4 192.0.2.1 198.51.100.1 40000 443\r\n'
+  await exchange(behindProxy, request('/', `Cookie: sid=${SECRET_VALUE}`))
+  await exchange(behindProxy, `PROXY TCP4 192.0.2.1 198.51.100.1 4000o 443\r\n${request('/')}`)
+  await exchange(open, line + request('/'))
+  await exchange(plain, hello({ serverName: 'a.example' }).toString('latin1'))
+  await exchange(secure, request('/'))
+  const twoNames = hello({ serverName: 'a.example', extensions: [serverName('b.example')] })
+  const client = new RawClient(any).write(twoNames.toString('latin1'))
+  await until(() => everyHead(balancer, 6), 10_000, 'six bad heads')
+  const heads = (await runCommand(balancer, ['errors', '--json'])).out.trimEnd().split('\n')
+  assert.equal(
+    heads.map((text) => JSON.parse(text) as BadHeadReport).map(({ reason, address, offset, byte }) => [reason, address, offset, byte]),
+    [
+      ['proxy-header-missing', '127.0.0.1', 0, 'G'.charCodeAt(0)],
+      ['proxy-header-invalid', '127.0.0.1', line.indexOf('40000'), '4'.charCodeAt(0)],
+      ['proxy-header-untrusted', '127.0.0.1', 0, 'P'.charCodeAt(0)],
+      ['not-http', '127.0.0.1', 0, 22],
+      ['unreadable', '127.0.0.1', 0, 'G'.charCodeAt(0)],
+      ['unreadable', '127.0.0.1', twoNames.indexOf(serverName('a.example')), 0],
+    ],
+  )
+  const text = (await runCommand(balancer, ['errors'])).out
+  assert.match(text, 'the PROXY protocol header is malformed: the source port is not one of TCP4')
+  assert.match(text, 'the listener expects HTTP/1, and the client speaks TLS')
+  assert.match(text, 'the listener expects TLS, and this is no ClientHello')
+  assert.match(text, 'the ClientHello is malformed here')
+  assert.not.match(text, SECRET_VALUE)
+  client.destroy()
+  await balancer.stop()
+})
+
+async function everyHead(balancer: RunningBalancer, count: number): Promise<boolean> {
+  const { out } = await runCommand(balancer, ['errors', '--json'])
+  return out.trimEnd().split('\n').length === count
+}
 
 test('a decision has its origin: given back, rested, forwarded, waited, refused', async () => {
   const balancer = await startBalancer({

@@ -324,4 +324,11 @@ test('a reload loses no stream: the client is told to end the connection, and th
   next.close()
 })
 
+test('an app that closes its server ends the connections, as it does those of HTTP/1.1', async () => {
+  const one = new Http2Client(`https://127.0.0.1:${secure}`)
+  assert.is((await one.get('/close-server')).body, 'closing')
+  await until(() => one.session.destroyed, 10_000, 'the end of the connection')
+  assert.equal(one.faults, [])
+})
+
 test.run()

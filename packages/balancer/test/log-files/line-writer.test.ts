@@ -133,13 +133,16 @@ test('closing writes what can be written, and counts the rest', async () => {
   assert.equal([bad.writer.dropped, bad.writer.written, budget.used, bad.writer.isIdle], [20, 0, 0, true])
 })
 
-test('a reader that is gone for good keeps no memory', async () => {
+test('a reader that is gone for good keeps no memory, and each line is tried once', async () => {
   const budget = new LineBudget(1_000_000)
-  const { to, writer, flushed } = writerOf({ budget, isFinal: ({ code }) => code === 'ENOENT', gapLine: undefined })
+  const { to, writer, flushed } = writerOf({ budget, isFinal: ({ code }) => code === 'ENOENT' })
   to.state.mode = 'none'
   for (const line of numbered(0, 10)) writer.write(line)
   await flushed()
-  assert.equal([writer.dropped, budget.used], [10, 0])
+  assert.equal([writer.dropped, budget.used, to.state.tries], [10, 0, 1])
+  writer.write('line 10\n')
+  await flushed()
+  assert.equal([writer.dropped, budget.used, to.state.tries], [11, 0, 2])
 })
 
 test.run()

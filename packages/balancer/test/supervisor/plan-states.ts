@@ -31,6 +31,7 @@ export const desired = (changes: Partial<Desired> = {}, ofPool: Partial<PoolTarg
   drainTimeoutMs: 30_000,
   maxRestarts: 3,
   restartWindowMs: 60_000,
+  startsAtOnce: 8,
   outageRetryMs: 30_000,
   ...changes,
 })
@@ -44,6 +45,7 @@ export const worker = (changes: Partial<PlannedWorker> = {}): PlannedWorker => (
   state: 'ready',
   sinceMs: NOW - 1000,
   upMs: undefined,
+  hasBegun: false,
   silentMs: 0,
   retiring: undefined,
   sealed: false,

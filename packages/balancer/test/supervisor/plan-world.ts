@@ -29,7 +29,7 @@ const START_MS = 300
 const DRAIN_MS = 400
 const HANG_MS = 2000
 const START_TIMEOUT_MS = 3000
-const limits = { drainTimeoutMs: 5000, maxRestarts: 1000, restartWindowMs: 60_000, outageRetryMs: 3000 }
+const limits = { drainTimeoutMs: 5000, maxRestarts: 1000, restartWindowMs: 60_000, startsAtOnce: 3, outageRetryMs: 3000 }
 
 export class World {
   nowMs = 1_000_000
@@ -166,6 +166,7 @@ export class World {
       upMs,
       silentMs,
       retiring,
+      hasBegun: upMs !== undefined,
       sealed,
       drained,
       stoppingMs,

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'
 import { plan, restartDelayMs, STOP_MS } from '../../src/supervisor/plan.ts'
 import type { PlannedWorker } from '../../src/supervisor/plan-input.ts'
-import { actual, both, desired, failed, NOW, planTable, second, start, worker } from './plan-states.ts'
+import { actual, both, desired, failed, NOW, next, planTable, pool, reloading, second, start, worker } from './plan-states.ts'
 
 const test = suite('plan')
 
@@ -84,6 +84,60 @@ planTable(test, [
     name: 'in a pool that never came up, a failed slot waits for the first starts of the others',
     actual: actual([worker({ state: 'starting' })], { 1: failed(NOW) }, []),
     actions: [],
+    nextMs: NOW + 9000,
+  },
+  {
+    name: 'no more workers start at once than startsAtOnce',
+    desired: desired({ startsAtOnce: 2 }, { workers: 5 }),
+    actual: actual([], {}, []),
+    actions: [start(0), start(1)],
+  },
+  {
+    name: 'the next one starts when one of them listens',
+    desired: desired({ startsAtOnce: 2 }, { workers: 5 }),
+    actual: actual([worker({ state: 'starting', hasBegun: true }), second({ state: 'starting' })], {}),
+    actions: [start(2)],
+    nextMs: NOW + 9000,
+  },
+  {
+    name: 'the next one starts when one of them has failed, and the failed slot after its own delay',
+    desired: desired({ startsAtOnce: 2 }, { workers: 5 }),
+    actual: actual([second({ state: 'starting' })], { 0: failed(NOW + 400) }),
+    actions: [start(2)],
+    nextMs: NOW + 400,
+  },
+  {
+    name: 'in a pool that never came up only startsAtOnce slots are tried',
+    desired: desired({ startsAtOnce: 2 }, { workers: 5 }),
+    actual: actual([second({ state: 'starting' })], { 0: failed(NOW) }, []),
+    actions: [],
+    nextMs: NOW + 9000,
+  },
+  {
+    name: 'it is given up when all of these have failed',
+    desired: desired({ startsAtOnce: 2 }, { workers: 5 }),
+    actual: actual([], { 0: failed(NOW), 1: failed(NOW) }, []),
+    actions: [{ do: 'give-up', pool: 'web' }],
+  },
+  {
+    name: 'workers that start leave no room for those of another pool',
+    desired: { ...desired({ startsAtOnce: 2 }), pools: [pool({ name: 'other', workers: 1 }), pool()] },
+    actual: actual([worker({ state: 'starting' })], {}, []),
+    actions: [{ do: 'start', workerSlot: { pool: 'other', slot: 0 }, generation: 0 }],
+    nextMs: NOW + 9000,
+  },
+  {
+    name: 'a worker that has crashed is replaced without room',
+    desired: desired({ startsAtOnce: 1 }),
+    actual: actual([worker({ state: 'starting' })], { 1: failed(NOW) }),
+    actions: [start(1)],
+    nextMs: NOW + 9000,
+  },
+  {
+    name: 'a replacement in a reload starts without room',
+    desired: { ...reloading({ maxSurge: 2 }), startsAtOnce: 1 },
+    actual: actual([...both(), next()]),
+    actions: [start(1, 1)],
     nextMs: NOW + 9000,
   },
   {
@@ -190,6 +244,7 @@ const anyWorker = fc.record({
   state: fc.constantFrom('starting' as const, 'ready' as const, 'draining' as const),
   sinceMs: fc.integer({ min: 0, max: NOW }),
   upMs: fc.option(fc.integer({ min: 0, max: NOW }), { nil: undefined }),
+  hasBegun: fc.boolean(),
   silentMs: fc.nat(20_000),
   retiring: fc.option(fc.constantFrom('memory' as const, 'hang' as const, 'age' as const), { nil: undefined }),
   sealed: fc.boolean(),

@@ -88,6 +88,7 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
     moves: { givenBack: [], forwarded: [] },
     routes: [],
     exits: [],
+    handshakes: [],
     operations: [],
     visitors: { kept: 0, learned: 0, moved: 0, evicted: 0, expired: 0 },
     sessions: { kept: 0, bytes: 0, tombstones: 0, evicted: 0, expired: 0, tombstonesDropped: 0 },

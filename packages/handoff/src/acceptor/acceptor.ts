@@ -1,7 +1,7 @@
 // The seam of the acceptor, seen from the primary: the listening sockets, and every connection from accept until it is handed off, refused
 // or closed. It knows connections and their heads, and nothing of pools or workers.
 
-import type { RequestHead } from '@switchyard/routing'
+import type { ListenerProtocol, RequestHead } from '@switchyard/routing'
 import type { Connection } from '../channel.ts'
 import type { BoundListener, InheritedListener, ListenerAddress } from './listener.ts'
 import { type ProxyHeaderFault, type RefusalReason, refusals } from './refusal.ts'
@@ -49,7 +49,7 @@ export interface HeadBounds {
   readonly passesLonger?: boolean
 }
 
-/** A head that is refused, or that only the worker's parser can judge (`unreadable`). */
+/** What is refused at the start of a connection, or can be judged by the worker's parser or TLS stack only (`unreadable`). */
 export interface BadHead {
   readonly reason: RefusalReason | 'unreadable'
   /** Of the client; undefined for a unix socket. */
@@ -57,6 +57,8 @@ export interface BadHead {
   /** What was read of it, valid during the call. */
   readonly bytes: Buffer
   readonly maxHeadBytes: number
+  /** What the clients of the listener speak. */
+  readonly expected: ListenerProtocol
 }
 
 /** The config has a default for each bound. */

@@ -163,6 +163,7 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
     if (outcome === 'direct') return this.examine(fd, listener, bytes, length, ended)
     if (typeof outcome === 'string') {
       this.options.onBadProxyHeader?.(outcome, remoteAddress)
+      this.reportBad(fd, listener, outcome, bytes.subarray(0, length))
       return this.refusePending(fd, outcome, listener)
     }
     const rest = this.removeHeader(fd, outcome.byteLength, ended)
@@ -189,17 +190,18 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
       case 'complete':
         return this.arrival(fd, packTag(listener, true), head, undefined, proxied)
       case 'by-address':
-        if (head.ambiguous) this.reportBad(fd, 'unreadable', bytes, proxied)
+        if (head.ambiguous || isUnreadableHello(head, protocol))
+          this.reportBad(fd, listener, 'unreadable', bytes.subarray(0, length), proxied)
         return this.arrival(fd, packTag(listener, false), protocol === 'tls' ? RequestHead.addressOnly() : head, undefined, proxied)
       case 'longer':
-        this.reportBad(fd, 'unreadable', bytes, proxied)
+        this.reportBad(fd, listener, 'unreadable', bytes.subarray(0, length), proxied)
         return this.arrival(fd, packTag(listener, false), RequestHead.addressOnly(), undefined, proxied)
       case 'wait':
         return this.waitForHead(fd, listener, proxied)
       case 'ended':
         return this.remove(fd)
       default:
-        this.reportBad(fd, state, bytes, proxied)
+        this.reportBad(fd, listener, state, bytes.subarray(0, length), proxied)
         return state === 'not-http' && saysHttp2(head, protocol, bytes.subarray(0, length))
           ? this.refuseHttp2(fd, state)
           : this.refusePending(fd, state, listener)
@@ -231,10 +233,11 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
   }
 
   /** `bytes`: what came of the head. A connection that never sent anything has no head; browsers open such connections ahead of need. */
-  protected reportBad(fd: number, reason: BadHead['reason'], bytes: Buffer, proxied?: ProxiedClient | undefined): void {
+  protected reportBad(fd: number, listener: number, reason: BadHead['reason'], bytes: Buffer, proxied?: ProxiedClient | undefined): void {
     if (bytes.length === 0) return
     const { maxHeadBytes } = this.heads
-    this.options.onBadHead?.({ reason, address: (proxied ?? this.addressSource(fd)).remoteAddress, bytes, maxHeadBytes })
+    const address = (proxied ?? this.addressSource(fd)).remoteAddress
+    this.options.onBadHead?.({ reason, address, bytes, maxHeadBytes, expected: this.listeners.protocolOf(listener) })
   }
 
   /** Adds a connection to those that wait for their head. False: it is refused. */
@@ -315,14 +318,20 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
     const now = performance.now()
     const isNeeded = this.sweepOwn(now)
     for (const fd of this.pendingHeads.expired(now)) {
-      this.reportBad(fd, 'head-timeout', this.bytesOf(fd), this.proxied.get(fd) ?? undefined)
-      this.refusePending(fd, 'head-timeout', this.pendingHeads.listenerOf(fd) as number)
+      const listener = this.pendingHeads.listenerOf(fd) as number
+      this.reportBad(fd, listener, 'head-timeout', this.bytesOf(fd), this.proxied.get(fd) ?? undefined)
+      this.refusePending(fd, 'head-timeout', listener)
     }
     for (const fd of this.lingering.expired(now)) this.endLingering(fd)
     if (isNeeded || this.pendingHeads.size > 0 || this.lingering.size > 0) return
     clearInterval(this.sweeper)
     this.sweeper = undefined
   }
+}
+
+/** Only a worker's TLS stack can judge what the client has sent instead of a ClientHello. */
+function isUnreadableHello({ outcome, protocol: spoken }: RequestHead, protocol: ListenerProtocol): boolean {
+  return spoken === 'tls' ? outcome === 'not-http' : protocol === 'tls'
 }
 
 /** On a listener of HTTP/2 a client of HTTP/1 or TLS gets an answer that it can read; any other is taken for one of HTTP/2. */

@@ -212,7 +212,7 @@ export class NativeAcceptor extends BaseAcceptor<Listener> implements Acceptor {
     const isWhole = head.outcome === 'complete' && !head.hasManyHosts
     if (isWhole) return this.arrival(fd, packTag(listenerOf(tag), !head.ambiguous), head, carried, proxied)
     const reason = head.hasManyHosts ? 'ambiguous-head' : head.outcome === 'too-large' ? 'head-too-large' : 'not-http'
-    this.reportBad(fd, reason, carried, proxied)
+    this.reportBad(fd, listenerOf(tag), reason, carried, proxied)
     this.refuse(fd, reason)
     return undefined
   }

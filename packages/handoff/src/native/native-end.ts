@@ -52,8 +52,8 @@ class NativeOffer implements Offer {
     return native().claim(this.fd, this.index, this.word, bytes)
   }
 
-  accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
-    return injector.accept(this.fd, this.tag, carried, this.offeredUs, this.proxied)
+  accept(injector: ConnectionInjector, carried?: Buffer, isHttp2?: boolean): Socket | undefined {
+    return injector.accept(this.fd, this.tag, carried, this.offeredUs, this.proxied, isHttp2)
   }
 
   stayBusy(): void {

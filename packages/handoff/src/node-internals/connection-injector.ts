@@ -31,6 +31,7 @@ interface PrivateSocket {
 
 const tagKey = Symbol('switchyard.tag')
 const offeredKey = Symbol('switchyard.offered')
+const http2Key = Symbol('switchyard.http2')
 const fedKey = Symbol('switchyard.fed')
 const proxiedKey = Symbol('switchyard.proxied')
 /** Node's symbol under which a handle refers to its socket; the same for all handles. */
@@ -47,6 +48,8 @@ interface OwnedHandle extends Handle {
   [tagKey]?: number
   /** When the primary offered the connection; undefined once it was taken. */
   [offeredKey]?: number | undefined
+  /** Are its first bytes those of HTTP/2? */
+  [http2Key]?: true
   /** Bytes of the connection that did not come through the handle. */
   [fedKey]?: number
   /** What a proxy said of the client. */
@@ -92,13 +95,22 @@ export class ConnectionInjector {
   /**
    * Returns the socket of a connection, which the server has counted and emitted. undefined: the server refuses it (`maxConnections`,
    * `blockList`) or the descriptor is dead, and it is closed. `tag`: of the hand-off. `carried`: bytes that the socket reads first.
-   * `offeredUs`: when the primary offered it, see `monotonicUs`. `proxied`: its addresses are those that the socket has.
+   * `offeredUs`: when the primary offered it, see `monotonicUs`. `proxied`: its addresses are those that the socket has. `isHttp2`: its first
+   * bytes are those of HTTP/2.
    */
-  accept(from: number | Handle, tag: number, carried?: Buffer, offeredUs?: number, proxied?: ProxiedClient): Socket | undefined {
+  accept(
+    from: number | Handle,
+    tag: number,
+    carried?: Buffer,
+    offeredUs?: number,
+    proxied?: ProxiedClient,
+    isHttp2 = false,
+  ): Socket | undefined {
     const handle = (typeof from === 'number' ? openHandle(from, listenerOf(tag)) : countFed(from)) as OwnedHandle | undefined
     if (handle === undefined) return undefined
     handle[tagKey] = tag
     handle[offeredKey] = offeredUs
+    if (isHttp2) handle[http2Key] = true
     if (proxied !== undefined) setAddresses(handle, proxied)
     if (carried !== undefined) feedFirst(handle, carried)
     // The connection has inherited TCP_NODELAY from the primary's listener.
@@ -120,6 +132,11 @@ export function tagUnderTls(socket: Socket): number | undefined {
   if (carrier !== undefined) return tagOf(carrier) ?? tagUnderTls(carrier)
   const { _parent: under } = socket as unknown as PrivateSocket
   return under instanceof Socket ? tagOf(under) : undefined
+}
+
+/** Was the connection handed off with first bytes of HTTP/2, and the server asked to know? */
+export function beginsWithHttp2(socket: Socket): boolean {
+  return ((socket as unknown as PrivateSocket)._handle as OwnedHandle | null)?.[http2Key] === true
 }
 
 /** The tag, for the first request of a connection only; undefined for later ones, and for connections that no hand-off brought. */

@@ -55,8 +55,8 @@ class PortableOffer implements Offer {
     return this.sendClaim()
   }
 
-  accept(injector: ConnectionInjector, carried?: Buffer): Socket | undefined {
-    return injector.accept(this.handle, this.tag, carried, this.offeredUs, this.proxied)
+  accept(injector: ConnectionInjector, carried?: Buffer, isHttp2?: boolean): Socket | undefined {
+    return injector.accept(this.handle, this.tag, carried, this.offeredUs, this.proxied, isHttp2)
   }
 
   /** The record that the loop has turned is due at the end of the turn in any case. */

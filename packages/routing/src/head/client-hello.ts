@@ -62,7 +62,27 @@ const DNS_NAME = /^(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*(?!\d+$)[a-z0-9_-]{1,63}$
 /** Reads the first `end` bytes. Bytes behind the hello are ignored. */
 export function readClientHello(bytes: Uint8Array, end: number): HelloReading {
   const message = helloMessage(bytes, Math.min(end, bytes.length))
-  return typeof message === 'string' ? message : (readMessage(message) ?? 'invalid')
+  if (typeof message === 'string') return message
+  const reading = readMessage(message)
+  return typeof reading === 'number' ? 'invalid' : reading
+}
+
+/**
+ * Where reading stops in the message of an invalid hello whose records are right: an offset in the first `end` bytes. undefined: the hello has
+ * no such fault.
+ */
+export function faultInMessage(bytes: Uint8Array, end: number): number | undefined {
+  const message = helloMessage(bytes, Math.min(end, bytes.length))
+  const reading = typeof message === 'string' ? undefined : readMessage(message)
+  if (typeof reading !== 'number') return undefined
+  let left = MESSAGE_HEADER_BYTES + reading
+  for (let at = 0; ; at += RECORD_HEADER_BYTES + recordLength(bytes, at)) {
+    const length = recordLength(bytes, at)
+    if (left < length) return at + RECORD_HEADER_BYTES + left
+    left -= length
+    // The message ends with the record.
+    if (left === 0 && at + RECORD_HEADER_BYTES + length >= end) return end
+  }
 }
 
 /** The message without its header. If one record carries it, it is read where it stands. */
@@ -119,7 +139,7 @@ function mayBeRecord(bytes: Uint8Array, at: number, end: number): boolean {
   return (at + 1 >= end || bytes[at + 1] === 3) && (at + 2 >= end || (bytes[at + 2] as number) <= 4)
 }
 
-/** A message under construction; `undefined` as the result of a part: it is faulty. */
+/** A message under construction. */
 interface Found {
   serverName: string | undefined
   protocols: string[]
@@ -127,38 +147,47 @@ interface Found {
   hasEch: boolean
 }
 
-function readMessage(message: Reader): ClientHello | undefined {
+/** Returns where reading stopped if the message is faulty, as an offset in it. */
+function readMessage(message: Reader): ClientHello | number {
+  const length = message.left
   message.skip(VERSION_AND_RANDOM_BYTES)
   const sessionId = message.skipVector(1)
   const cipherSuites = message.skipVector(2)
   const compressions = message.skipVector(1)
   if (message.isFaulty || sessionId > MAX_SESSION_ID_BYTES || cipherSuites < 2 || cipherSuites % 2 !== 0 || compressions === 0)
-    return undefined
+    return length - message.left
   const found: Found = { serverName: undefined, protocols: [], ticketNames: [], hasEch: false }
   // Before TLS 1.3 a hello may end here.
   if (message.left === 0) return found
   // The extensions are all that is left.
-  return message.number(2) === message.left && !message.isFaulty && readExtensions(message, found) ? found : undefined
+  const extensions = length - message.left
+  if (message.number(2) !== message.left || message.isFaulty) return extensions
+  const left = readExtensions(message, found)
+  return left === 0 ? found : length - left
 }
 
-/** Returns false if they are faulty. An extension that is read here must not come twice, or the TLS stack might read the other one. */
-function readExtensions(extensions: Reader, found: Found): boolean {
+/**
+ * Returns how many bytes are left where a faulty one begins; 0: none is. An extension that is read here must not come twice, or the TLS stack
+ * might read the other one.
+ */
+function readExtensions(extensions: Reader, found: Found): number {
   let seen = 0
   while (extensions.left > 0) {
+    const { left } = extensions
     const type = extensions.number(2)
     const bit = READ[type]
     if (bit === undefined) {
       extensions.skipVector(2)
-      if (extensions.isFaulty) return false
+      if (extensions.isFaulty) return left
       continue
     }
     const data = extensions.vector(2)
-    if (extensions.isFaulty || (seen & bit) !== 0 || !readExtension(type, data, found) || data.isFaulty) return false
+    if (extensions.isFaulty || (seen & bit) !== 0 || !readExtension(type, data, found) || data.isFaulty) return left
     seen |= bit
     // RFC 8446 §4.2.11: it comes last.
-    if (type === PRE_SHARED_KEY && extensions.left > 0) return false
+    if (type === PRE_SHARED_KEY && extensions.left > 0) return left
   }
-  return true
+  return 0
 }
 
 /** Returns false for a faulty one. */

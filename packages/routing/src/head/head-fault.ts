@@ -1,5 +1,6 @@
 // Finds where the reading of a faulty head stopped, for people. It reads the head again, so it is for single heads, never for each connection.
 
+import { faultInMessage } from './client-hello.ts'
 import { type HeadScan, scanHead } from './head-scan.ts'
 
 export interface HeadFault {
@@ -16,6 +17,8 @@ const LF = 0x0a
 export function headFault(bytes: Uint8Array, length: number, maxBytes: number): HeadFault | undefined {
   const end = Math.min(length, maxBytes, bytes.length)
   const scan = scanHead(bytes, end)
+  if (scan.protocol === 'tls') return helloFault(bytes, end, maxBytes, scan)
+  if (scan.protocol === 'http/2') return undefined
   if (isFaulty(scan)) return faultWithin(bytes, end)
   if (scan.outcome === 'complete') return undefined
   return end >= maxBytes
@@ -23,16 +26,32 @@ export function headFault(bytes: Uint8Array, length: number, maxBytes: number): 
     : { offset: end, why: 'the head is incomplete' }
 }
 
+function helloFault(bytes: Uint8Array, end: number, maxBytes: number, { outcome }: HeadScan): HeadFault | undefined {
+  if (outcome === 'complete') return undefined
+  if (outcome === 'incomplete')
+    return { offset: end, why: end >= maxBytes ? `the ClientHello does not end within ${maxBytes} bytes` : 'the ClientHello is incomplete' }
+  const inMessage = faultInMessage(bytes, end)
+  if (inMessage !== undefined) return { offset: inMessage, why: 'the ClientHello is malformed here' }
+  const faulty = firstFaulty(end, (prefix) => scanHead(bytes, prefix).outcome === 'not-http')
+  return { offset: faulty - 1, why: 'this is no TLS record of a ClientHello, or one that is too long' }
+}
+
 /** The scan goes from left to right, so a faulty prefix stays faulty with more bytes, and the shortest one ends with the byte at fault. */
 function faultWithin(bytes: Uint8Array, end: number): HeadFault {
+  const faulty = firstFaulty(end, (prefix) => isFaulty(scanHead(bytes, prefix)))
+  return describe(bytes, faulty, scanHead(bytes, faulty))
+}
+
+/** The length of the shortest faulty prefix. `end`: of one that is faulty. */
+function firstFaulty(end: number, isFaultyPrefix: (length: number) => boolean): number {
   let good = 0
   let faulty = end
   while (faulty - good > 1) {
     const middle = (good + faulty) >>> 1
-    if (isFaulty(scanHead(bytes, middle))) faulty = middle
+    if (isFaultyPrefix(middle)) faulty = middle
     else good = middle
   }
-  return describe(bytes, faulty, scanHead(bytes, faulty))
+  return faulty
 }
 
 function isFaulty({ outcome, protocol, ambiguous }: HeadScan): boolean {

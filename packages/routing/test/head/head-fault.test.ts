@@ -4,6 +4,7 @@ import { assert, suite } from '../../../../test/suite.ts'
 import { chosenRuns, chosenSeed, seededRandom } from '../../../../test/support/random.ts'
 import { headFault } from '../../src/head/head-fault.ts'
 import { scanHead } from '../../src/head/head-scan.ts'
+import { hello, serverName, vector } from './hello-bytes.ts'
 
 const test = suite('head fault')
 const faultOf = (text: string, maxBytes = 16_384) => {
@@ -38,7 +39,32 @@ test('a head that is too long stops at its bound', () => {
 
 test('a whole head has no fault, and neither has TLS', () => {
   assert.is(faultOf('GET / HTTP/1.1\r\nHost: a\r\n\r\n'), undefined)
-  assert.is(faultOf('\x16\x03\x01\x02\x00\x01\x00\x00')?.why, 'the head is incomplete')
+  assert.is(faultOf('\x16\x03\x01\x02\x00\x01\x00\x00')?.why, 'the ClientHello is incomplete')
+})
+
+test('a malformed ClientHello stops where its fault begins, in one record or in several', () => {
+  const fault = (bytes: Buffer) => headFault(bytes, bytes.length, 16_384)
+  const whole = hello({ serverName: 'a.example', extensions: [Buffer.from([0x12, 0x34, 0, 1, 9])] })
+  assert.is(fault(whole), undefined)
+  // Behind record, message, version and random, session id, suites, compression, and the length of the extensions.
+  const first = 5 + 4 + 34 + 33 + 4 + 2 + 2
+  assert.is(whole.readUInt16BE(first), 0x1234)
+  const malformed = { why: 'the ClientHello is malformed here' }
+  const cutExtension = Buffer.from(whole)
+  cutExtension.writeUInt16BE(0x7fff, first + 2)
+  assert.equal(fault(cutExtension), { ...malformed, offset: first })
+  const twoNames = hello({ serverName: 'a.example', extensions: [serverName('b.example')] })
+  const second = twoNames.indexOf(serverName('a.example'))
+  assert.equal(fault(twoNames), { ...malformed, offset: second })
+  for (const at of [1, 30, second - 9]) {
+    const message = twoNames.subarray(5)
+    const pieces = [message.subarray(0, at), message.subarray(at)].map((piece) =>
+      Buffer.concat([Buffer.from([22, 3, 1]), vector(2, piece)]),
+    )
+    assert.equal(fault(Buffer.concat(pieces)), { ...malformed, offset: second + 5 }, `${at}`)
+  }
+  const badRecord = Buffer.concat([Buffer.from([22, 3, 1, 0, 5]), whole.subarray(5, 10), Buffer.from('garbage behind it')])
+  assert.equal(fault(badRecord), { offset: 10, why: 'this is no TLS record of a ClientHello, or one that is too long' })
 })
 
 test('of any bytes, those before the byte at fault have no fault', () => {

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
-import { headLengthOf, isMoved, peerAddressOf, sentBytesOf, takeTag, waitOf } from '@switchyard/handoff'
+import { carrierOf, headLengthOf, isMoved, peerAddressOf, sentBytesOf, takeTag, waitOf } from '@switchyard/handoff'
 import { clientAddress, type KeySource } from '@switchyard/routing'
 import type { AccessLogStart } from '../access-frames.ts'
 import { isBetweenWorkers } from '../forward/forwarded.ts'
@@ -102,7 +102,7 @@ export class AccessLog {
     if (this.client !== undefined) logged.address = this.client.of(headOf(request))
     else if (!logged.isPeer) this.findAddress(logged, socket)
     logged.waitMs = tag === undefined ? undefined : waitOf(tag)
-    logged.placement = tag !== undefined && isMoved(tag) ? 'moved' : isBetweenWorkers(socket) ? 'forwarded' : undefined
+    logged.placement = tag !== undefined && isMoved(tag) ? 'moved' : isBetweenWorkers(carrierOf(socket) ?? socket) ? 'forwarded' : undefined
   }
 
   private findAddress(logged: LoggedRequest, socket: Socket): void {

@@ -1,31 +1,33 @@
 // The field that a worker adds to a forwarded request. It stands behind the client's own fields, so everything from it on was added by us:
 //
-//   switchyard-forwarded: <token> request|tunnel|probe <HTTP version> tls|plain[+h2] <remote address> <port> <local address> <port> [<proxied>]
+//   switchyard-forwarded: <token> request|tunnel|probe <HTTP version> tls|plain <remote address> <port> <local address> <port> [<proxied>]
 //   switchyard-began: <when the forward began, in µs of the monotonic clock; only when the app records traces>
 //   switchyard-withheld: <place among the client's fields> <name> <value>
 //
-// `+h2`: the client speaks HTTP/2, which ends in the other worker. `proxied` is what a proxy said of the client by the PROXY protocol, in base64url.
+// `proxied` is what a proxy said of the client by the PROXY protocol, in base64url.
 
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { carrierOf, ProxiedClient, proxiedOf } from '@switchyard/handoff'
+import { ProxiedClient, proxiedOf } from '@switchyard/handoff'
 import { beforeNodeEncodes, isField } from './raw-fields.ts'
 
 const FORWARDED = 'switchyard-forwarded'
 const BEGAN = 'switchyard-began'
 const WITHHELD = 'switchyard-withheld'
 const UNKNOWN = '-'
-const OVER_HTTP2 = '+h2'
 
 /** A single request, a connection that serves one client from now on, or a health probe of the primary. */
 export type ForwardKind = 'request' | 'tunnel' | 'probe'
+
+/** `streams`: not by the field, but by the first line of a connection of HTTP/2. */
+export type FactsKind = ForwardKind | 'streams'
 
 /** What the field says of the client. */
 export interface ClientFacts {
   /** The field as received, for comparison. */
   readonly text: string
-  readonly kind: ForwardKind
+  readonly kind: FactsKind
   readonly httpVersion: string
   readonly encrypted: boolean
   readonly isHttp2: boolean
@@ -94,8 +96,8 @@ export function readField(value: string, token: Buffer, last: ClientFacts | unde
     text,
     kind,
     httpVersion,
-    encrypted: security === 'tls' || security === `tls${OVER_HTTP2}`,
-    isHttp2: security?.endsWith(OVER_HTTP2) === true,
+    encrypted: security === 'tls',
+    isHttp2: false,
     remoteAddress: known(remoteAddress),
     remotePort: portOf(remotePort),
     localAddress: known(localAddress),
@@ -130,7 +132,7 @@ function fieldValue(request: IncomingMessage, token: string, kind: ForwardKind):
     const words = [remoteAddress, remotePort, localAddress, localPort].map((word) => word ?? UNKNOWN)
     const proxied = proxiedOf(socket)
     if (proxied !== undefined) words.push(proxied.packed.toString('base64url'))
-    addresses = `${encrypted === true ? 'tls' : 'plain'}${carrierOf(socket) === undefined ? '' : OVER_HTTP2} ${words.join(' ')}`
+    addresses = `${encrypted === true ? 'tls' : 'plain'} ${words.join(' ')}`
     socket[addressesKey] = addresses
   }
   return `${token} ${kind} ${request.httpVersion} ${addresses}`

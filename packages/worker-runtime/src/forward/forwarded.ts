@@ -6,6 +6,7 @@ import { isIPv6, type Server, Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { setProxied } from '@switchyard/handoff'
 import { beganOf, type ClientFacts, placeOfField, readField, restoreWithheld } from './forwarded-field.ts'
+import type { StreamClient } from './stream-line.ts'
 
 /** A head that passed the other worker's limits must pass here together with the added fields. */
 const HEAD_GROWTH = 4
@@ -79,11 +80,22 @@ export class ForwardedRequests {
     }
   }
 
+  /** Accepts a connection that carries streams of one client: to the app it is the client's. The caller announces it. */
+  acceptStreams(socket: Socket, client: StreamClient): void {
+    const facts: ClientFacts = { text: '', kind: 'streams', httpVersion: '2.0', isHttp2: true, ...client }
+    ;(socket as PrivateSocket)[factsKey] = facts
+    Object.defineProperties(socket, asTheClients)
+    if (client.proxied !== undefined) setProxied(socket, client.proxied)
+    this.connections++
+    socket.once('close', () => this.connections--)
+  }
+
   /** Makes a forwarded request look as the client sent it. False: it is not forwarded. */
   restore(request: IncomingMessage): boolean {
     const socket = request.socket as PrivateSocket
     const last = socket[factsKey]
     if (last === undefined) return false
+    if (last?.kind === 'streams') return true
     const { rawHeaders } = request
     const place = placeOfField(rawHeaders)
     const facts = place < 0 ? undefined : readField(rawHeaders[place + 1] as string, this.token, last ?? undefined)

@@ -1,8 +1,15 @@
 // Ends HTTP/2 in front of the app's plain server, in the worker. Each stream becomes a request over an in-process HTTP/1.1 connection, so the app and
 // its framework work unmodified. Loaded only in workers with a listener that asks for it.
 
-import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream, type ServerOptions } from 'node:http2'
-import type { Socket } from 'node:net'
+import {
+  constants,
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type ServerOptions,
+} from 'node:http2'
+import type { Server, Socket } from 'node:net'
 import { listenerOf, responseOn, tagOf, tagUnderTls } from '@switchyard/handoff'
 import type { Http2ListenerStart } from '../http2-start.ts'
 import type { Http2Sessions } from '../server/http2-sessions.ts'
@@ -29,13 +36,36 @@ const BUSY_MS = 1000
 /** Gives a connection to the app's server. */
 export type Announce = (socket: Socket) => void
 
+/** The head of a stream as Node gives it. */
+export interface StreamHead {
+  readonly parsed: IncomingHttpHeaders
+  readonly flags: number
+  /** Names and values in turn. */
+  readonly raw: readonly string[]
+}
+
+/** Decides where a stream is served. `begin` gives it to the app here; `onReset` is called if another worker serves it and the client resets it. */
+export type SteerStream = (stream: ServerHttp2Stream, head: StreamHead, begin: () => void, connection: Socket, onReset?: () => void) => void
+
+/** A connection of a client, or one between two workers that carries the streams of a client. */
+export interface Http2Connection {
+  readonly connection: Socket
+  readonly server: Server
+  readonly announce: Announce
+  /** Of a connection between workers, which has no tag. */
+  readonly listener?: number
+}
+
 export class Http2Termination {
   private readonly listeners: ReadonlyMap<number, Http2ListenerStart>
   private readonly sessions: Http2Sessions
+  private readonly steer: SteerStream | undefined
 
-  constructor(listeners: readonly Http2ListenerStart[], sessions: Http2Sessions) {
+  /** `steer` undefined: every stream stays. */
+  constructor(listeners: readonly Http2ListenerStart[], sessions: Http2Sessions, steer: SteerStream | undefined) {
     this.listeners = new Map(listeners.map((start) => [start.listener, start] as const))
     this.sessions = sessions
+    this.steer = steer
   }
 
   /** Does HTTP/2 on a connection with this tag end here? */
@@ -44,15 +74,16 @@ export class Http2Termination {
   }
 
   /** Takes a connection whose client speaks HTTP/2. The app learns of its streams. */
-  accept(connection: Socket, announce: Announce): void {
+  accept({ connection, server, announce, listener }: Http2Connection): void {
     const tag = tagOf(connection) ?? tagUnderTls(connection)
-    const start = tag === undefined ? undefined : this.listeners.get(listenerOf(tag))
+    const number = tag === undefined ? listener : listenerOf(tag)
+    const start = number === undefined ? undefined : this.listeners.get(number)
     if (start === undefined) return void connection.destroy()
     connection.on('error', ignore)
     const session = performServerHandshake(connection, optionsOf(start)) as ServerHttp2Session
     session.setLocalWindowSize(SESSION_WINDOW_BYTES)
-    const own = new Session(session, connection, start, announce)
-    this.sessions.add(session, () => own.close())
+    const own = new Session(session, connection, start, announce, this.steer)
+    this.sessions.add(session, () => own.close(), server)
   }
 }
 
@@ -71,6 +102,7 @@ class Session {
   private readonly connection: Socket
   private readonly start: Http2ListenerStart
   private readonly announce: Announce
+  private readonly steer: SteerStream | undefined
   private readonly isSecure: boolean
   private readonly idle: StreamSocket[] = []
   private readonly options: StreamExchangeOptions
@@ -84,10 +116,17 @@ class Session {
   /** Streams that begin when GOAWAY is sent. */
   private readonly held: (() => void)[] = []
 
-  constructor(session: ServerHttp2Session, connection: Socket, start: Http2ListenerStart, announce: Announce) {
+  constructor(
+    session: ServerHttp2Session,
+    connection: Socket,
+    start: Http2ListenerStart,
+    announce: Announce,
+    steer: SteerStream | undefined,
+  ) {
     this.session = session
     this.connection = connection
     this.announce = announce
+    this.steer = steer
     this.isSecure = (connection as { readonly encrypted?: boolean }).encrypted === true
     this.start = start
     this.options = { sendTimeoutMs: start.sendTimeoutMs, onReset: () => this.countReset(), onFree: (socket) => this.free(socket) }
@@ -98,7 +137,9 @@ class Session {
     const onClose = function (this: ServerHttp2Stream): void {
       closed(this)
     }
-    session.on('stream', (stream: ServerHttp2Stream, _fields, flags, raw?: string[]) => this.onStream(stream, flags, raw ?? [], onClose))
+    session.on('stream', (stream: ServerHttp2Stream, parsed, flags, raw?: string[]) => {
+      this.onStream(stream, { parsed, flags, raw: raw ?? [] }, onClose)
+    })
     session.on('error', ignore)
     session.once('close', () => {
       clearTimeout(this.closing)
@@ -120,22 +161,26 @@ class Session {
     for (const begin of this.held.splice(0)) begin()
   }
 
-  private onStream(stream: ServerHttp2Stream, flags: number, raw: readonly string[], onClose: (this: ServerHttp2Stream) => void): void {
+  private onStream(stream: ServerHttp2Stream, head: StreamHead, onClose: (this: ServerHttp2Stream) => void): void {
     // Reset in the same read of the connection.
     if (stream.destroyed || stream.closed) return this.countReset()
     this.streams.add(stream)
     stream.on('close', onClose)
     stream.on('error', ignore)
     // Node gives each stream of one read of the connection to this function before it reads the next one.
-    if (this.closing === undefined || this.session.closed) return this.begin(stream, flags, raw)
+    if (this.closing === undefined || this.session.closed) return this.begin(stream, head)
     if (this.held.length === 0) setImmediate(this.closeNow)
-    this.held.push(() => this.begin(stream, flags, raw))
+    this.held.push(() => this.begin(stream, head))
   }
 
-  private begin(stream: ServerHttp2Stream, flags: number, raw: readonly string[]): void {
+  private begin(stream: ServerHttp2Stream, received: StreamHead): void {
     if (stream.destroyed || stream.closed) return
-    const head = readRequestHead(raw, (flags & NGHTTP2_FLAG_END_STREAM) !== 0)
-    if (typeof head === 'object') return new StreamExchange(stream, this.takeSocket(), head, this.options).begin()
+    const head = readRequestHead(received.raw, (received.flags & NGHTTP2_FLAG_END_STREAM) !== 0)
+    if (typeof head === 'object') {
+      const { steer, options } = this
+      const serve = (): void => new StreamExchange(stream, this.takeSocket(), head, options).begin()
+      return steer === undefined ? serve() : steer(stream, received, serve, this.connection, options.onReset)
+    }
     if (head === 'malformed') {
       stream.close(NGHTTP2_PROTOCOL_ERROR)
       return this.countReset()

@@ -26,6 +26,9 @@ const AUTHORITY = /^[\x21-\x2e\x30-\x7e]*$/
 const BAD_VALUE = /[\0\r\n]/
 const LENGTH = /^\d{1,15}$/
 const KEY_BYTES = 16
+/** Field names that are remembered, and the longest of them. */
+const MAX_KNOWN = 200
+const MAX_KNOWN_CHARS = 64
 
 /** `raw`: names and values in turn, pseudo-header fields first. `isEnd`: no body follows. */
 export function readRequestHead(raw: readonly string[], isEnd: boolean): RequestHead | HeadFault {
@@ -85,7 +88,7 @@ export function readRequestHead(raw: readonly string[], isEnd: boolean): Request
         fields += 'te: trailers\r\n'
         break
       default:
-        if (!FIELD_NAME.test(name)) return 'malformed'
+        if (!isFieldName(name)) return 'malformed'
         fields += `${name}: ${value}\r\n`
     }
   }
@@ -117,13 +120,23 @@ export function readRequestHead(raw: readonly string[], isEnd: boolean): Request
   }
 }
 
+/** Names that were found right. Clients send the same few again and again. */
+const known = new Set<string>()
+
+function isFieldName(name: string): boolean {
+  if (known.has(name)) return true
+  if (!FIELD_NAME.test(name)) return false
+  if (known.size < MAX_KNOWN && name.length <= MAX_KNOWN_CHARS) known.add(name)
+  return true
+}
+
 /** Trailers of a request as the end of a chunked body. Fields that HTTP/1.1 could misread are left out. */
 export function lastChunk(raw: readonly string[]): string {
   let text = '0\r\n'
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at] as string
     const value = raw[at + 1] as string
-    if (FIELD_NAME.test(name) && !BAD_VALUE.test(value)) text += `${name}: ${value}\r\n`
+    if (isFieldName(name) && !BAD_VALUE.test(value)) text += `${name}: ${value}\r\n`
   }
   return `${text}\r\n`
 }

@@ -24,7 +24,8 @@ const MAX_NAMES = 200
 const MAX_LINE_CHARS = 64 * 1024
 const HEAD_END = '\r\n\r\n'
 const NOT_ASCII = /[^\0-\x7f]/
-const STATUS = /^HTTP\/1\.[01] (\d{3})(?: |$)/
+const STATUS = /^HTTP\/1\.[01] \d{3}(?:[ \r]|$)/
+const STATUS_AT = 'HTTP/1.1 '.length
 const SIZE = /^[0-9a-f]{1,12}(?:;|$)/i
 
 const SWITCHING = 101
@@ -88,17 +89,17 @@ export class ResponseReader {
     }
     this.text = ''
     let head = text.slice(0, end)
+    const isAscii = !NOT_ASCII.test(head)
     // Node writes a head together with a body of text, in the encoding of the body. Its characters are bytes.
-    if (isText && encoding !== 'latin1' && encoding !== 'binary' && NOT_ASCII.test(head))
-      head = Buffer.from(head, encoding).toString('latin1')
+    if (!isAscii && isText && encoding !== 'latin1' && encoding !== 'binary') head = Buffer.from(head, encoding).toString('latin1')
     const next = end + HEAD_END.length
     const rest = isText ? text.slice(next) : chunk.subarray(next - before)
-    if (this.beginResponse(head) && rest.length > 0) this.read(rest, encoding)
+    if (this.beginResponse(head, isAscii) && rest.length > 0) this.read(rest, encoding)
   }
 
-  private beginResponse(head: string): boolean {
+  private beginResponse(head: string, isAscii: boolean): boolean {
     const firstEnd = head.indexOf('\r\n')
-    const status = Number(STATUS.exec(firstEnd === -1 ? head : head.slice(0, firstEnd))?.[1] ?? 0)
+    const status = statusIn(head)
     if (status < 100) {
       this.fail()
       return false
@@ -106,7 +107,6 @@ export class ResponseReader {
     const fields: OutgoingHttpHeaders = {}
     let length = -1
     let isChunked = false
-    const isAscii = !NOT_ASCII.test(head)
     for (let at = firstEnd === -1 ? head.length : firstEnd + 2; at < head.length; ) {
       const lineEnd = head.indexOf('\r\n', at)
       const end = lineEnd === -1 ? head.length : lineEnd
@@ -226,6 +226,12 @@ export class ResponseReader {
     this.sink.onFault()
     return false
   }
+}
+
+/** 0: it is no response. */
+function statusIn(head: string): number {
+  if (!STATUS.test(head)) return 0
+  return Number(head.slice(STATUS_AT, STATUS_AT + 3))
 }
 
 function trailersIn(text: string): OutgoingHttpHeaders | undefined {

@@ -129,11 +129,14 @@ export class StreamSocket extends Duplex {
     return this
   }
 
-  /** Most responses are one write, for which the queue of a stream costs more than the rest. */
+  /**
+   * Most responses are one write, for which the queue of a stream costs more than the rest. Node corks its connections to join small writes. The other end joins
+   * them by itself, so nothing waits for that.
+   */
   override write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
     const { other } = this
     const isPlain = typeof chunk === 'string' || chunk instanceof Uint8Array
-    if (!isPlain || other?.accepts !== true || this.writableCorked > 0 || this.writableLength > 0 || !this.writable) {
+    if (!isPlain || other?.accepts !== true || this.writableLength > 0 || !this.writable) {
       return Reflect.apply(super.write, this, [chunk, encoding, callback])
     }
     const done = typeof encoding === 'function' ? encoding : callback

@@ -2,14 +2,15 @@
 // sends the rest over a new connection (GOAWAY, RFC 9113 §6.8).
 
 import type { ServerHttp2Session } from 'node:http2'
+import type { Server } from 'node:net'
 
 export class Http2Sessions {
-  /** How each one is ended. */
-  private readonly all = new Map<ServerHttp2Session, () => void>()
+  /** How each one is ended, and the server whose HTTP/2 ends in front of it. */
+  private readonly all = new Map<ServerHttp2Session, { readonly end: () => void; readonly server: Server | undefined }>()
 
-  /** A session has begun. `end` sends GOAWAY. */
-  add(session: ServerHttp2Session, end = () => session.close()): void {
-    this.all.set(session, end)
+  /** A session has begun. `end` sends GOAWAY. `server`: it must end with this server; left out: the app's server of HTTP/2 does as Node does. */
+  add(session: ServerHttp2Session, end = () => session.close(), server?: Server): void {
+    this.all.set(session, { end, server })
     session.once('close', () => this.all.delete(session))
   }
 
@@ -20,8 +21,13 @@ export class Http2Sessions {
 
   /** Sends GOAWAY, and forgets the session. */
   end(session: ServerHttp2Session): void {
-    const end = this.all.get(session)
+    const one = this.all.get(session)
     this.all.delete(session)
-    end?.()
+    one?.end()
+  }
+
+  /** The app has closed its server. Kept-alive connections of HTTP/1.1 end then too. */
+  endAllOf(server: Server): void {
+    for (const [session, one] of this.all) if (one.server === server) this.end(session)
   }
 }

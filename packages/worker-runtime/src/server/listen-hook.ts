@@ -17,8 +17,8 @@ const STAND_IN_MS = 250
 /** Called before a server gets connections. The primary learns that the app listens when the promise is settled. */
 export type OnJoin = (server: Server, place: ListenPlace) => Promise<void> | undefined
 
-/** From now on every server of this process joins the pool when it listens. */
-export function hookAppListen(runtime: Runtime, servers: Servers, onJoin: OnJoin): void {
+/** From now on every server of this process joins the pool when it listens. `onClose` is called when one listens no more. */
+export function hookAppListen(runtime: Runtime, servers: Servers, onJoin: OnJoin, onClose: (server: Server) => void): void {
   const { privateSocket, listenPipe, listeners = [] } = runtime.start
   for (const { number, ...address } of listeners) recordListener(number, address)
   const pipe = new ListenClient(listenPipe)
@@ -54,6 +54,7 @@ export function hookAppListen(runtime: Runtime, servers: Servers, onJoin: OnJoin
         close() {
           if (!servers.has(one)) return
           servers.remove(one)
+          onClose(server)
           indices.delete(index)
           pipe.ask({ ask: 'close', id })
         },

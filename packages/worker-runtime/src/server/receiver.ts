@@ -49,8 +49,6 @@ export class Receiver {
   private readonly tls: TlsConnections | undefined
   private readonly mayBeHttp2: ((tag: number) => boolean) | undefined
   private current: UnclaimedOffer | undefined
-  /** Does the connection that is accepted now begin with HTTP/2 that ends here? */
-  private isHttp2 = false
   /** Is an offer in hand that does not count as received yet? */
   private isUncounted = false
 
@@ -93,9 +91,8 @@ export class Receiver {
     // The socket reads the bytes off the kernel as soon as the server has it.
     const hello = isComplete && hellos?.readsHellos === true ? (offer.carried ?? offer.peek()) : undefined
     const isPlain = !isComplete && hellos === undefined && this.mayBeHttp2?.(offer.tag) === true
-    this.isHttp2 = isPlain && speaksHttp2(offer.carried ?? offer.peek())
-    const socket = offer.accept(this.injector, offer.carried)
-    this.isHttp2 = false
+    const isHttp2 = isPlain && speaksHttp2(offer.carried ?? offer.peek())
+    const socket = offer.accept(this.injector, offer.carried, isHttp2)
     if (hello !== undefined && socket !== undefined) hellos?.onHello(socket, hello)
   }
 
@@ -108,11 +105,6 @@ export class Receiver {
     if (!(server instanceof HttpServer) || server.listenerCount('connection') !== 1) return false
     if (server.maxConnections && connectionCountOf(server) >= server.maxConnections) return false
     return !injector.pauses && server.listeners('connection')[0] === nodesListener
-  }
-
-  /** Does the connection that is being announced begin with HTTP/2 that ends here? */
-  get beginsWithHttp2(): boolean {
-    return this.isHttp2
   }
 
   /** May Node or the app act on the bytes in the parser? Claims the offer first. */

@@ -3,7 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { isHeadComplete, tagOf } from '@switchyard/handoff'
+import { carrierOf, isHeadComplete, tagOf } from '@switchyard/handoff'
 import { clientAddress, KeyHasher, type RequestHead, trustedPeer } from '@switchyard/routing'
 import { isBetweenWorkers } from '../forward/forwarded.ts'
 import type { WorkerStart } from '../protocol.ts'
@@ -59,7 +59,7 @@ export class ExplainHeader {
   }
 
   private arrivalOf(socket: Socket): Arrival {
-    if (isBetweenWorkers(socket)) return 'forwarded'
+    if (isBetweenWorkers(carrierOf(socket) ?? socket)) return 'forwarded'
     if (this.known.has(socket)) return 'kept'
     this.known.add(socket)
     const tag = tagOf(socket)

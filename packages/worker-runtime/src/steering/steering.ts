@@ -27,8 +27,7 @@ import type { BoundConnections } from './bound-connections.ts'
 import { helloOn } from './inner-hello.ts'
 import type { PlacementClient } from './placement-client.ts'
 import { type ProxyObserver, ProxyWatch } from './proxy-watch.ts'
-import type { Spread } from './spread.ts'
-import type { RouteMeaning, WorkerRouteTable } from './worker-routes.ts'
+import type { WorkerRouteTable } from './worker-routes.ts'
 
 const NOTHING = Buffer.alloc(0)
 
@@ -43,7 +42,7 @@ interface SteeredSocket extends Socket {
 
 /** Why and how a request moves to another worker. */
 export interface Move {
-  readonly reason: GiveBackReason | 'spread'
+  readonly reason: GiveBackReason
   /** The number of the request's route. */
   readonly route: number
   /** The tag of the connection's hand-off; undefined over TLS and HTTP/2. */
@@ -64,8 +63,21 @@ export interface SteeringOptions {
   /** Left out: nothing is collected for advice. */
   readonly observer?: SteeringObserver | undefined
   readonly tlsHomes: TlsHomes
-  /** Undefined: no listener asks for it. */
-  readonly spread?: Spread | undefined
+}
+
+/** A stream of HTTP/2 before the app has it. */
+export interface SteeredStream {
+  readonly method: string
+  readonly target: string
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The connection of its client. */
+  readonly socket: Socket
+}
+
+/** Where a stream belongs, and the number of its route. `any`: it may be served by every worker of this pool. */
+export interface StreamPlace {
+  readonly place: 'here' | 'any' | 'elsewhere' | 'refuse'
+  readonly route: number
 }
 
 /** Learns where the clients of TLS connections belong. */
@@ -106,6 +118,11 @@ export class Steering {
     return [...routes, fallback].some((route) => route.pool !== pool || route.policy.policy?.stays !== undefined)
   }
 
+  /** Does a route ask for the ClientHello? */
+  get usesHellos(): boolean {
+    return this.options.table.usesHellos
+  }
+
   /** Is this connection given back? Then further events of its parser are ignored. */
   isGivenBack(socket: Socket): boolean {
     return (socket as SteeredSocket)[givenBack] === true
@@ -118,7 +135,8 @@ export class Steering {
     if (previous === request) return undefined
     socket[lastRequest] = request
     const tag = tagOf(socket)
-    if (tag === undefined ? !isSteeredAlone(socket) : previous === undefined && isHeadComplete(tag)) return undefined
+    // Streams of HTTP/2 are steered before they become requests.
+    if (tag === undefined ? !(socket instanceof TLSSocket) : previous === undefined && isHeadComplete(tag)) return undefined
     const head = headOf(request)
     this.proxyWatch.sample(head)
     const { table, bound } = this.options
@@ -128,21 +146,29 @@ export class Steering {
     if (pool !== this.pool) return { reason: 'pool', route: policy.index, tag, previous }
     const isHere = policy.policy === undefined || stays(policy.policy, this.self, head, isDraining || bound.isLoggedIn(socket))
     if (tag === undefined && policy.ticket !== undefined) this.recordHome(socket, head, policy.policy, isHere)
-    if (isHere) return this.spreadOf(policy, socket, tag, previous)
+    if (isHere) return undefined
     const { policy: sticky } = policy
     this.options.observer?.changingKeys.record(name, request, previous, (one) => sticky?.key?.(headOf(one))?.value)
     return { reason: 'sticky', route: policy.index, tag, previous }
   }
 
-  private spreadOf(
-    { policy, index }: RouteMeaning,
-    socket: Socket,
-    tag: number | undefined,
-    previous: IncomingMessage | undefined,
-  ): Move | undefined {
-    return policy === undefined && this.options.spread?.wants(socket) === true
-      ? { reason: 'spread', route: index, tag, previous }
-      : undefined
+  /** Decides on a stream of a client whose connection stays here. */
+  place(stream: SteeredStream, isDraining: boolean): StreamPlace {
+    const { socket } = stream
+    const head = RequestHead.of(stream)
+    head.setAddressSource(socket)
+    head.setListenerSource(socket, listenerOn)
+    head.setHelloSource(socket, helloOn)
+    this.proxyWatch.sample(head)
+    const { table } = this.options
+    if (table.refuses(head)) return { place: 'refuse', route: 0 }
+    const { pool, policy } = table.find(head)
+    const route = policy.index
+    if (pool !== this.pool) return { place: 'elsewhere', route }
+    if (policy.policy === undefined) return { place: 'any', route }
+    const isHere = stays(policy.policy, this.self, head, isDraining)
+    if (policy.ticket !== undefined) this.recordHome(socket, head, policy.policy, isHere)
+    return { place: isHere ? 'here' : 'elsewhere', route }
   }
 
   /** Over TLS the primary can't read requests. It learns here where the next connection of this client belongs. */
@@ -166,7 +192,6 @@ export class Steering {
   ): void {
     const socket = request.socket as SteeredSocket
     const { outbox } = this.options
-    if (reason === 'spread') return this.forward(reason, route, request, response, upgradeHead, serve)
     const found = carriedBy({ request, response, upgradeHead, previous })
     const carried = outbox.movesConnections || typeof found === 'string' ? found : 'channel'
     if (typeof carried === 'string' || tag === undefined)
@@ -202,11 +227,6 @@ export class Steering {
     if (response !== undefined) forwarder.request(request, response, choose, serve)
     else forwarder.upgrade(request, request.socket as Duplex, upgradeHead ?? NOTHING, choose, serve)
   }
-}
-
-/** Can't the primary read the requests of this connection, so that each must be steered here? */
-function isSteeredAlone(socket: Socket): boolean {
-  return socket instanceof TLSSocket || carrierOf(socket) !== undefined
 }
 
 /** Records a request that is not steered as its connection's last. */

@@ -1,10 +1,9 @@
-// The connections of one proxy worker to one upstream server: made with a deadline, kept alive, and unref'd while idle.
+// The connections of one proxy worker to one upstream server: made with a deadline, kept alive, and never a reason for the process to stay.
 
-import { Agent, type ClientRequest } from 'node:http'
-import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from 'node:net'
-import type { Duplex } from 'node:stream'
+import { connect as connectTcp, isIP, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { UpstreamStart, UpstreamTarget } from '../upstream-start.ts'
+import { type ConnectionOwner, UpstreamConnection } from './connection/upstream-connection.ts'
 import { CONNECT_TIMEOUT } from './failure.ts'
 
 /** Idle connections to one server that are kept. */
@@ -13,121 +12,75 @@ const MAX_IDLE = 64
 const HINT_MARGIN_MS = 1000
 /** A connection is not used again after this time, so that a server with a new address gets its requests there. */
 const MAX_AGE_MS = 60_000
+const READ_BYTES = 64 * 1024
 
-const madeAtKey = Symbol('switchyard.madeAt')
-const hintKey = Symbol('switchyard.keepAliveHint')
-const isIdle = Symbol('switchyard.idle')
-
-interface UpstreamSocket extends Socket {
-  [madeAtKey]?: number
-  /** Of the last answer's `Keep-Alive: timeout`. */
-  [hintKey]?: number
-  [isIdle]?: boolean
-}
+/** What Node has read of a connection, until the call with it ends. Reads of different connections never overlap. */
+let readBuffer: Buffer | undefined
 
 export interface OpenOptions {
+  /** Bytes to send before anything else. */
   readonly header?: Buffer | undefined
+  /** As in `net.connect`; without it a connection that its server has ended is not used again. */
   readonly allowHalfOpen?: boolean
 }
 
-type Limits = Pick<UpstreamStart, 'connectTimeoutMs' | 'idleTimeoutMs' | 'ca'>
+type Limits = Pick<UpstreamStart, 'connectTimeoutMs' | 'idleTimeoutMs' | 'responseTimeoutMs' | 'ca'>
 
-/** Node's agent for one server. It never queues: the bound is kept by the choice of the server. */
-export class UpstreamConnections extends Agent {
+/** It never queues: the bound is kept by the choice of the server. */
+export class UpstreamConnections implements ConnectionOwner {
   private readonly target: UpstreamTarget
   private readonly opened = new Set<Socket>()
-  private readonly connectionOptions: Limits
+  private readonly limits: Limits
+  /** The one used last is at the end. */
+  private readonly idle: UpstreamConnection[] = []
+  /** Ends idle connections whose time is over. */
+  private sweep: NodeJS.Timeout | undefined
   /** The last TLS session, for a shorter handshake. */
   private session: Buffer | undefined
   private closed = false
 
   constructor(target: UpstreamTarget, options: Limits) {
-    super({ keepAlive: true, maxFreeSockets: MAX_IDLE, scheduling: 'lifo' })
     this.target = target
-    this.connectionOptions = options
+    this.limits = options
   }
 
-  /**
-   * Opens a connection. It is destroyed with an error if it is not ready in time. `header`: bytes to send before anything else. `allowHalfOpen`: as in
-   * `net.connect`; without it a connection that its server has ended is not used again.
-   */
+  /** A connection for one request: one that is idle, or a new one. With a `header` always a new one, which serves no other request. */
+  take(header: Buffer | undefined): UpstreamConnection {
+    const now = performance.now()
+    if (header === undefined) {
+      for (let found = this.idle.pop(); found !== undefined; found = this.idle.pop()) {
+        if (!found.socket.destroyed && now < found.idleUntilMs) return found
+        found.destroy()
+      }
+    }
+    return this.make(header, now)
+  }
+
+  keep(connection: UpstreamConnection): void {
+    const { idle, limits } = this
+    const now = performance.now()
+    const idleMs = Math.min(limits.idleTimeoutMs, connection.hintMs - HINT_MARGIN_MS, connection.madeAtMs + MAX_AGE_MS - now)
+    if (this.closed || idleMs <= 0 || idle.length >= MAX_IDLE) return connection.destroy()
+    connection.idleUntilMs = now + idleMs
+    idle.push(connection)
+    if (this.sweep !== undefined) return
+    this.sweep = setTimeout(() => this.endIdle(), idleMs)
+    this.sweep.unref()
+  }
+
+  forget(connection: UpstreamConnection): void {
+    const index = this.idle.indexOf(connection)
+    if (index !== -1) this.idle.splice(index, 1)
+  }
+
+  /** Opens a connection. It is destroyed with an error if it is not ready in time. */
   open({ header, allowHalfOpen = false }: OpenOptions = {}): Socket {
-    const { protocol } = this.target
-    const socket: UpstreamSocket = protocol === 'https' ? this.openSecure(header) : this.openPlain(header, allowHalfOpen)
-    socket[madeAtKey] = performance.now()
-    let isSettled = false
-    const late = () => {
-      if (!isSettled) socket.destroy(Object.assign(new Error('the connection took too long'), { code: CONNECT_TIMEOUT }))
-    }
-    // After a long turn of the event loop timers come before events of sockets, and the connection may have been made long since.
-    const timer = setTimeout(() => setImmediate(late), this.connectionOptions.connectTimeoutMs)
-    const settle = () => {
-      isSettled = true
-      clearTimeout(timer)
-    }
-    socket.once(protocol === 'https' ? 'secureConnect' : 'connect', settle)
-    socket.once('close', settle)
-    this.opened.add(socket)
-    socket.once('close', () => this.opened.delete(socket))
-    socket.on('timeout', endIdle)
-    // Between two requests there is no other listener.
-    socket.on('error', ignore)
-    return socket
-  }
-
-  private openPlain(header: Buffer | undefined, allowHalfOpen: boolean): Socket {
-    const { address, host, port, path } = this.target
-    const options = path === undefined ? { host: address ?? host, port, noDelay: true } : { path }
-    const socket = connectTcp({ ...options, allowHalfOpen } as TcpNetConnectOpts)
-    if (header !== undefined) socket.write(header)
-    return socket
-  }
-
-  private openSecure(header: Buffer | undefined): Socket {
-    const { address, host, port } = this.target
-    const servername = host === undefined || isIP(host) !== 0 ? '' : host
-    const below = header && this.openPlain(header, false)
-    const target = below === undefined ? { host: address ?? host, port } : { socket: below, host }
-    const { session } = this
-    const options = { ...target, servername, ca: this.connectionOptions.ca, ALPNProtocols: ['http/1.1'], session }
-    const secure = connectTls(options as ConnectionOptions)
-    secure.setNoDelay(true)
-    secure.on('session', (next) => {
-      this.session = next
-    })
-    // The socket below passes on neither its errors before the handshake nor the end.
-    below?.on('error', (error) => secure.destroy(error))
-    if (below !== undefined) secure.once('close', () => below.destroy())
-    return secure
-  }
-
-  override getName(): string {
-    return ''
-  }
-
-  override createConnection(): Socket {
-    return this.open()
-  }
-
-  override keepSocketAlive(stream: Duplex): boolean {
-    const socket = stream as UpstreamSocket
-    const hintMs = socket[hintKey] === undefined ? Number.POSITIVE_INFINITY : socket[hintKey] - HINT_MARGIN_MS
-    const idleMs = Math.min(this.connectionOptions.idleTimeoutMs, hintMs)
-    if (this.closed || idleMs <= 0 || performance.now() - (socket[madeAtKey] ?? 0) > MAX_AGE_MS) return false
-    socket[isIdle] = true
-    socket.setTimeout(idleMs)
-    socket.unref()
-    return true
-  }
-
-  override reuseSocket(stream: Duplex, request: ClientRequest): void {
-    ;(stream as UpstreamSocket)[isIdle] = false
-    super.reuseSocket(stream, request)
+    return this.connect(header, allowHalfOpen, undefined)
   }
 
   /** Ends the idle connections. */
   forgetIdle(): void {
-    for (const sockets of Object.values(this.freeSockets)) for (const socket of [...(sockets ?? [])]) socket.destroy()
+    for (const connection of this.idle.splice(0)) connection.destroy()
   }
 
   /** No connection is kept from now on. */
@@ -150,16 +103,91 @@ export class UpstreamConnections extends Agent {
   cut(): void {
     for (const socket of [...this.opened]) socket.destroy()
   }
-}
 
-/** The server has said how long it keeps this connection. */
-export function recordKeepAlive(socket: UpstreamSocket, field: string | undefined): void {
-  const [, seconds] = /timeout=(\d{1,6})/i.exec(field ?? '') ?? []
-  if (seconds !== undefined) socket[hintKey] = Number(seconds) * 1000
-}
+  private make(header: Buffer | undefined, now: number): UpstreamConnection {
+    const isSecure = this.target.protocol === 'https'
+    readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES)
+    const onread: OnReadOpts = {
+      buffer: readBuffer,
+      callback(bytes, buffer) {
+        connection.receive((buffer as Buffer).subarray(0, bytes))
+        return true
+      },
+    }
+    // A TLS socket has no such option.
+    const socket = this.connect(header, false, isSecure ? undefined : onread)
+    const connection = new UpstreamConnection(socket, this, isSecure ? 'secureConnect' : 'connect', now)
+    if (isSecure) socket.on('data', (bytes) => connection.receive(bytes))
+    else socket.resume()
+    socket.setTimeout(this.limits.responseTimeoutMs)
+    // The client's connection keeps the process while its request is under way.
+    socket.unref()
+    return connection
+  }
 
-function endIdle(this: UpstreamSocket): void {
-  if (this[isIdle] === true) this.destroy()
+  private connect(header: Buffer | undefined, allowHalfOpen: boolean, onread: OnReadOpts | undefined): Socket {
+    const isSecure = this.target.protocol === 'https'
+    const socket = isSecure ? this.openSecure(header) : this.openPlain(header, allowHalfOpen, onread)
+    let isSettled = false
+    const late = () => {
+      if (!isSettled) socket.destroy(Object.assign(new Error('the connection took too long'), { code: CONNECT_TIMEOUT }))
+    }
+    // After a long turn of the event loop timers come before events of sockets, and the connection may have been made long since.
+    const timer = setTimeout(() => setImmediate(late), this.limits.connectTimeoutMs)
+    const settle = () => {
+      isSettled = true
+      clearTimeout(timer)
+    }
+    socket.once(isSecure ? 'secureConnect' : 'connect', settle)
+    socket.once('close', settle)
+    this.opened.add(socket)
+    socket.once('close', () => this.opened.delete(socket))
+    // There may be no other listener.
+    socket.on('error', ignore)
+    return socket
+  }
+
+  private openPlain(header: Buffer | undefined, allowHalfOpen: boolean, onread?: OnReadOpts): Socket {
+    const { address, host, port, path } = this.target
+    const options = path === undefined ? { host: address ?? host, port, noDelay: true } : { path }
+    const socket = connectTcp({ ...options, allowHalfOpen, ...(onread !== undefined && { onread }) } as TcpNetConnectOpts)
+    if (header !== undefined) socket.write(header)
+    return socket
+  }
+
+  private openSecure(header: Buffer | undefined): Socket {
+    const { address, host, port } = this.target
+    const servername = host === undefined || isIP(host) !== 0 ? '' : host
+    const below = header && this.openPlain(header, false)
+    const target = below === undefined ? { host: address ?? host, port } : { socket: below, host }
+    const { session } = this
+    const options = { ...target, servername, ca: this.limits.ca, ALPNProtocols: ['http/1.1'], session }
+    const secure = connectTls(options as ConnectionOptions)
+    secure.setNoDelay(true)
+    secure.on('session', (next) => {
+      this.session = next
+    })
+    // The socket below passes on neither its errors before the handshake nor the end.
+    below?.on('error', (error) => secure.destroy(error))
+    if (below !== undefined) secure.once('close', () => below.destroy())
+    return secure
+  }
+
+  private endIdle(): void {
+    this.sweep = undefined
+    const now = performance.now()
+    let nextMs = Number.POSITIVE_INFINITY
+    for (const connection of [...this.idle]) {
+      if (connection.idleUntilMs > now) nextMs = Math.min(nextMs, connection.idleUntilMs - now)
+      else {
+        this.forget(connection)
+        connection.destroy()
+      }
+    }
+    if (nextMs === Number.POSITIVE_INFINITY) return
+    this.sweep = setTimeout(() => this.endIdle(), nextMs)
+    this.sweep.unref()
+  }
 }
 
 function ignore(): void {}

@@ -18,6 +18,9 @@ export type FailureStatus = (typeof FAILURES)[FailureReason]
 /** The code of our own connect timer. */
 export const CONNECT_TIMEOUT = 'UPSTREAM_CONNECT_TIMEOUT'
 
+/** The code of an answer that is no HTTP/1. */
+export const BAD_ANSWER = 'UPSTREAM_BAD_ANSWER'
+
 /** The reason for an error of a connection. `isConnected`: it was ready for a request. */
 export function reasonOf(error: (Error & { code?: string }) | undefined, isConnected: boolean, isTls: boolean): FailureReason {
   const code = error?.code ?? ''
@@ -25,5 +28,5 @@ export function reasonOf(error: (Error & { code?: string }) | undefined, isConne
     if (code === CONNECT_TIMEOUT || code === 'ETIMEDOUT') return 'connect-timeout'
     return isTls && !/^E(CONN|HOST|NET|AI_|NOTFOUND|PIPE|ADDR)|^ENO/.test(code) ? 'tls-failed' : 'connect-failed'
   }
-  return code.startsWith('HPE_') ? 'bad-answer' : 'closed-early'
+  return code === BAD_ANSWER || code.startsWith('HPE_') ? 'bad-answer' : 'closed-early'
 }

@@ -1,22 +1,22 @@
 // One request that a proxy worker passes to an upstream server, and its answer.
 
-import { type ClientRequest, type IncomingMessage, type InformationEvent, type ServerResponse, STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
-import { AnswerPassing } from '../forward/answer.ts'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import { isIdempotent } from '../forward/attempts.ts'
 import { unwatchClient, watchClient } from '../forward/clients.ts'
-import { RequestSending } from '../forward/request.ts'
-import { ForwardRequest } from '../forward/unobserved.ts'
 import { type AttemptContext, UpstreamAttempts } from './attempts.ts'
-import { recordKeepAlive } from './connections.ts'
+import type { AnswerHead } from './connection/answer-fields.ts'
+import { AnswerPassing } from './connection/answer-passing.ts'
+import { fieldLines, RequestSending } from './connection/request-sending.ts'
+import type { ConnectionUser, UpstreamConnection } from './connection/upstream-connection.ts'
 import { type FailureReason, reasonOf } from './failure.ts'
-import { type AnswerChanges, upstreamWriting, writeUpstreamInformation } from './fields/answer-head.ts'
-import { trailerFields } from './fields/hop-fields.ts'
+import { type AnswerChanges, writeUpstreamHead, writeUpstreamInformation } from './fields/answer-head.ts'
 import type { ProxiedFields } from './fields/request-fields.ts'
 import type { UpstreamServer } from './upstream-server.ts'
 
-const MAX_ANSWER_HEAD_BYTES = 64 * 1024
+/** The end of a head after which the connection serves no other request. */
+const CLOSES = 'Connection: close\r\n\r\n'
+/** What no target may contain. */
+const FORBIDDEN_IN_TARGET = /[^\x21-\x7e\x80-\xff]/
 /** Interim answers of one request that are passed on. */
 const MAX_INTERIM = 32
 
@@ -32,18 +32,31 @@ export interface ProxyContext extends AttemptContext {
   readonly changesFor: (request: IncomingMessage, server: UpstreamServer) => AnswerChanges
 }
 
+/** One request on one connection, until its answer is complete or the connection is lost. */
+interface Attempt {
+  readonly server: UpstreamServer
+  /** What is sent before the body. */
+  readonly head: string
+  readonly connection: UpstreamConnection
+  isConnected: boolean
+  /** Why it was broken off. */
+  late: FailureReason | undefined
+  /** Bytes that the client had taken when it was last found slow. */
+  passed: number
+}
+
 /** A request in the form that upstream servers get. */
 export interface ProxiedTarget extends ProxiedFields {
   readonly target: string
 }
 
 /** Owns one request until its answer is complete. */
-export class ProxiedRequest extends UpstreamAttempts {
+export class ProxiedRequest extends UpstreamAttempts implements ConnectionUser {
   protected override readonly context: ProxyContext
   private readonly response: ServerResponse
   private readonly proxied: ProxiedTarget
   private readonly sending: RequestSending
-  private upstream: ClientRequest | undefined
+  private attempt: Attempt | undefined
   private answer: AnswerPassing | undefined
   private interims = 0
 
@@ -52,7 +65,7 @@ export class ProxiedRequest extends UpstreamAttempts {
     this.context = context
     this.response = response
     this.proxied = proxied
-    this.sending = new RequestSending(request, ({ rawTrailers }) => trailerFields(rawTrailers))
+    this.sending = new RequestSending(request)
   }
 
   begin(): void {
@@ -63,98 +76,22 @@ export class ProxiedRequest extends UpstreamAttempts {
   }
 
   onClientClose(): void {
-    this.upstream?.destroy()
+    this.attempt?.connection.abandon()
     this.finish()
   }
 
   protected override send(server: UpstreamServer): void {
-    const { context, request, proxied, sending } = this
-    let isConnected = false
-    let late: FailureReason | undefined
-    let error: Error | undefined
-    let socket: Socket | undefined
-    let readBefore = 0
-    let upstream: ClientRequest
+    const { context, request } = this
     const header = context.proxyHeader?.(request)
-    try {
-      upstream = new ForwardRequest({
-        ...(header === undefined ? { agent: server.connections } : { createConnection: () => server.connections.open({ header }) }),
-        method: request.method,
-        path: proxied.target,
-        headers: ['Host', context.hostFor(server, proxied.host), ...proxied.fields],
-        maxHeaderSize: MAX_ANSWER_HEAD_BYTES,
-        timeout: context.responseTimeoutMs,
-      })
-    } catch {
-      // A lenient parser accepted a head that Node's client refuses to write.
+    const head = this.headFor(server, header === undefined ? 'keep-alive' : 'close')
+    if (head === undefined) {
+      // A lenient parser accepted what no server must get.
       this.endAttempt()
       return this.refuse(400, 'bad-request')
     }
-    this.upstream = upstream
-    this.answer = undefined
-    upstream.maxHeadersCount = 0
-    const onConnect = () => {
-      isConnected = true
-      readBefore = socket?.bytesRead ?? 0
-      if (this.isOver || this.upstream !== upstream) return
-      // Nothing was read from the client until now, so that another server could still get the whole request.
-      sending.begin(upstream)
-    }
-    upstream.on('socket', (assigned: Socket) => {
-      socket = assigned
-      assigned.on('timeout', onSilence)
-      const isSecuring = (assigned as TLSSocket & { secureConnecting?: boolean }).secureConnecting === true
-      if (isSecuring) assigned.once('secureConnect', onConnect)
-      else if (assigned.connecting) assigned.once('connect', onConnect)
-      else if (!assigned.destroyed) onConnect()
-    })
-    upstream.on('information', (information: InformationEvent) => {
-      if (!this.isOver && ++this.interims <= MAX_INTERIM) writeUpstreamInformation(information, this.response)
-    })
-    upstream.on('response', (answer) => this.accept(answer, server, socket))
-    upstream.on('upgrade', (_answer, switched: Socket) => {
-      // The request asked for no upgrade.
-      error = Object.assign(new Error('an upgrade that was not asked for'), { code: 'HPE_UPGRADE' })
-      switched.destroy()
-      process.nextTick(lost)
-    })
-    let written = -1
-    // Node's request reports one silence alone.
-    const onSilence = () => {
-      // The connect timer has its own deadline.
-      if (!isConnected) return
-      const client = request.socket
-      const passed = client.bytesWritten - client.writableLength
-      if (this.answer?.isPaused === true && passed !== written) {
-        // The client is slow, but reads.
-        written = passed
-        return void socket?.setTimeout(context.responseTimeoutMs)
-      }
-      late = this.answer === undefined && !request.complete && !upstream.writableNeedDrain ? 'client-timeout' : 'response-timeout'
-      upstream.destroy(new Error('no answer in time'))
-    }
-    upstream.on('error', (cause) => {
-      error ??= cause
-      // Break off at once: Node may treat the end of the connection as the end of the answer.
-      if (this.answer !== undefined && this.upstream === upstream && !this.answer.isComplete) this.breakOff(this.answer)
-    })
-    const lost = () => {
-      if (this.isOver || this.upstream !== upstream) return
-      if (this.answer !== undefined) return this.answer.isComplete ? this.finish() : this.breakOff(this.answer)
-      this.upstream = undefined
-      const hasAnswered = socket !== undefined && socket.bytesRead > readBefore
-      this.onLoss({
-        reason: late ?? reasonOf(error, isConnected, server.address.protocol === 'https'),
-        isUnsent: !isConnected,
-        isRepeatable: isConnected && !hasAnswered && isIdempotent(request.method) && sending.isWhole,
-        isReused: upstream.reusedSocket,
-      })
-    }
-    upstream.on('close', () => {
-      // The connection may serve another request.
-      socket?.off('timeout', onSilence)
-      lost()
-    })
+    const connection = server.connections.take(header)
+    this.attempt = { server, head, connection, isConnected: false, late: undefined, passed: -1 }
+    connection.begin(this, request.method === 'HEAD')
   }
 
   protected override refuse(status: number, reason: string): void {
@@ -164,27 +101,105 @@ export class ProxiedRequest extends UpstreamAttempts {
     sendRefusal(response, status, reason)
   }
 
-  private accept(answer: IncomingMessage, server: UpstreamServer, socket: Socket | undefined): void {
-    const { request, response, context, upstream } = this
-    if (this.isOver || response.destroyed) return void upstream?.destroy()
+  // From the connection.
+
+  onConnect(): void {
+    const { attempt } = this
+    if (attempt === undefined) return
+    attempt.isConnected = true
+    // Nothing was read from the client until now, so that another server could still get the whole request.
+    this.sending.begin(attempt.connection.socket, attempt.head)
+  }
+
+  onInformation(head: AnswerHead): void {
+    if (!this.isOver && ++this.interims <= MAX_INTERIM) writeUpstreamInformation(head, this.response)
+  }
+
+  onHead(head: AnswerHead): void {
+    const { request, response, context, attempt } = this
+    if (this.isOver || attempt === undefined) return
+    if (response.destroyed) return attempt.connection.destroy()
     this.onAnswer()
-    if (socket !== undefined) recordKeepAlive(socket, answer.headers['keep-alive'] as string | undefined)
-    // The answer came before the end of the request: the connection can't serve another one.
-    answer.once('end', () => {
-      if (upstream !== undefined && !upstream.writableFinished) upstream.destroy()
-    })
+    attempt.connection.recordKeepAlive(head.keepAlive)
     try {
-      this.answer = new AnswerPassing(answer, response, upstreamWriting(context.changesFor(request, server)))
+      const isFramed = writeUpstreamHead(head, response, context.changesFor(request, attempt.server))
+      this.answer = new AnswerPassing(response, isFramed)
     } catch {
-      context.onFailure('bad-answer', server, request)
+      context.onFailure('bad-answer', attempt.server, request)
+      attempt.connection.abandon()
       this.refuse(502, 'bad-answer')
-      upstream?.destroy()
     }
   }
 
-  private breakOff(answer: AnswerPassing): void {
+  onBody(part: Buffer): void {
+    this.answer?.add(part)
+  }
+
+  onRead(): void {
+    const { answer, response, attempt } = this
+    if (answer === undefined || response.destroyed || answer.flush()) return
+    attempt?.connection.pause()
+    response.once('drain', () => {
+      if (this.attempt === attempt) attempt?.connection.resume()
+    })
+  }
+
+  get isSent(): boolean {
+    return this.sending.isSent && this.attempt?.head.endsWith(CLOSES) === false
+  }
+
+  onEnd(trailers: readonly string[]): void {
+    const { answer, response } = this
+    this.attempt = undefined
+    // Before others get the connection, which may overwrite what was read.
+    if (answer !== undefined && !response.destroyed) answer.end(trailers)
     this.finish()
-    answer.breakOff()
+  }
+
+  onDrain(): void {
+    this.sending.resume()
+  }
+
+  onSilence(): void {
+    const { attempt, answer, request, context } = this
+    // The connect timer has its own deadline.
+    if (attempt?.isConnected !== true) return
+    const client = request.socket
+    const { connection } = attempt
+    const passed = client.bytesWritten - client.writableLength
+    if (connection.isPaused && passed !== attempt.passed) {
+      // The client is slow, but reads. Node reports one silence alone.
+      attempt.passed = passed
+      return void connection.socket.setTimeout(context.responseTimeoutMs)
+    }
+    const waitsForClient = answer === undefined && !request.complete && !connection.socket.writableNeedDrain
+    attempt.late = waitsForClient ? 'client-timeout' : 'response-timeout'
+    connection.destroy()
+  }
+
+  onLost(error: Error | undefined): void {
+    const { attempt, answer, request, sending } = this
+    if (this.isOver || attempt === undefined) return
+    this.attempt = undefined
+    if (answer !== undefined) {
+      this.finish()
+      return answer.breakOff()
+    }
+    const { isConnected, connection, server, late } = attempt
+    this.onLoss({
+      reason: late ?? reasonOf(error, isConnected, server.address.protocol === 'https'),
+      isUnsent: !isConnected,
+      isRepeatable: isConnected && !connection.hasAnswered && isIdempotent(request.method) && sending.isWhole,
+      isReused: connection.isReused,
+    })
+  }
+
+  /** The request's head. undefined: no server must get it. */
+  private headFor(server: UpstreamServer, connection: 'keep-alive' | 'close'): string | undefined {
+    const { context, request, proxied } = this
+    const fields = fieldLines(proxied.fields)
+    if (fields === undefined || FORBIDDEN_IN_TARGET.test(proxied.target)) return undefined
+    return `${request.method} ${proxied.target} HTTP/1.1\r\nHost: ${context.hostFor(server, proxied.host)}\r\n${fields}Connection: ${connection}\r\n\r\n`
   }
 
   private finish(): void {

@@ -23,6 +23,8 @@ import type { UpstreamServer } from './upstream-server.ts'
 import { nameOf, UpstreamServers } from './upstream-servers.ts'
 import { UpstreamVisitors } from './upstream-visitors.ts'
 
+/** Addresses of peers that are remembered. */
+const MAX_PEERS = 1000
 const DEFAULT_PORTS = { http: 80, https: 443 }
 
 const runtime = currentRuntime()
@@ -78,7 +80,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
   const fields = {
     // Other balancers in a chain have other names, so a request that has passed this one often is in a loop.
     pseudonym: `switchyard-${pool}`,
-    trusts: trustedPeer(trustedProxies),
+    trusts: remembered(trustedPeer(trustedProxies)),
     trustedProxies,
     stripPrefix: start.stripPrefix,
   }
@@ -136,6 +138,20 @@ function namesOf(request: IncomingMessage, { address }: UpstreamServer, kept: Up
     upstream: { protocol: address.protocol, host: kept === 'keep' && host !== '' ? host : hostOf(address) },
     client: { protocol, host },
   } as const
+}
+
+/** To read an address takes longer than the rest of the fields. Clients send many requests from one. */
+function remembered(trusts: (address: string | undefined) => boolean): typeof trusts {
+  const known = new Map<string | undefined, boolean>()
+  return (address) => {
+    let isTrusted = known.get(address)
+    if (isTrusted === undefined) {
+      isTrusted = trusts(address)
+      if (known.size >= MAX_PEERS) known.clear()
+      known.set(address, isTrusted)
+    }
+    return isTrusted
+  }
 }
 
 function hostOf({ protocol, host, port, path }: UpstreamAddress): string {

@@ -6,6 +6,7 @@ import { type ClientFieldOptions, type FieldRefusal, proxiedFields } from './fie
 import { type Prefixes, upstreamTarget } from './fields/request-target.ts'
 import { ProxiedRequest, type ProxiedTarget, type ProxyContext, sendRefusal } from './proxied-request.ts'
 import { ProxiedUpgrade, refuseUpgrade } from './proxied-upgrade.ts'
+import { serveInOrder, upgradeInOrder } from './request-order.ts'
 
 /** Longer than the pause between two clicks, as nginx has it. */
 const KEEP_ALIVE_MS = 65_000
@@ -21,11 +22,14 @@ export function proxyServer(options: ProxyServerOptions): Server {
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS })
   // Fields beyond a limit would be framed by the parser and hidden from us.
   server.maxHeadersCount = 0
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => serve(request, response, options)
+  const onRequest = (request: IncomingMessage, response: ServerResponse) =>
+    serveInOrder(request, response, () => serve(request, response, options))
   server.on('request', onRequest)
   // The server decides whether the client may send its body.
   server.on('checkContinue', onRequest)
-  server.on('upgrade', (request: IncomingMessage, client: Duplex, behindHead: Buffer) => upgrade(request, client, behindHead, options))
+  server.on('upgrade', (request: IncomingMessage, client: Duplex, behindHead: Buffer) =>
+    upgradeInOrder(client, () => upgrade(request, client, behindHead, options)),
+  )
   server.on('connect', (_request: IncomingMessage, client: Duplex) => refuseUpgrade(client, 405, 'no tunnels'))
   return server
 }
@@ -46,6 +50,7 @@ function serve(request: IncomingMessage, response: ServerResponse, options: Prox
 
 /** Node gives every upgrade here, whatever its protocol. Others than websockets would bypass the routes, so only those are passed on. */
 function upgrade(request: IncomingMessage, client: Duplex, behindHead: Buffer, options: ProxyServerOptions): void {
+  if (refused.has(client)) return
   const { headers } = request
   if (headers.upgrade?.trim().toLowerCase() !== 'websocket') return refuseUpgrade(client, 501, 'unknown upgrade')
   const length = headers['content-length']

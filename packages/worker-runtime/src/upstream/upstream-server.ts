@@ -13,7 +13,15 @@ const FORGIVEN_MS = 300_000
 
 type ServerOptions = Pick<
   UpstreamStart,
-  'maxConnections' | 'maxFailures' | 'ejectionMs' | 'slowStart' | 'connectTimeoutMs' | 'idleTimeoutMs' | 'ca' | 'drainTimeoutMs'
+  | 'maxConnections'
+  | 'maxFailures'
+  | 'ejectionMs'
+  | 'slowStart'
+  | 'connectTimeoutMs'
+  | 'idleTimeoutMs'
+  | 'responseTimeoutMs'
+  | 'ca'
+  | 'drainTimeoutMs'
 >
 
 export class UpstreamServer implements Candidate {

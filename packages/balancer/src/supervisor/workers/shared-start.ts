@@ -3,9 +3,11 @@
 import { randomBytes } from 'node:crypto'
 import { KeyHasher, type Policy, type Route } from '@switchyard/routing'
 import type { AccessLogStart, WorkerRoute, WorkerStart } from '@switchyard/worker-runtime'
+import type { ListenAddress } from '../../listener-settings.ts'
 import type { Settings } from '../../settings.ts'
 
 const TOKEN_BYTES = 24
+const NO_ADDRESSES: readonly ListenAddress[] = []
 
 /** Makes the token that proves to a worker that a request was forwarded by another worker. */
 export function makeForwardToken(): string {
@@ -20,6 +22,8 @@ export interface SharedStart
   /** Workers load policies that are the user's own code from it. */
   readonly configFile: string | undefined
   readonly configVariables: Settings['configVariables']
+  /** The addresses of the config, with what workers do there. */
+  readonly listen: readonly ListenAddress[]
   readonly accessLog: Omit<AccessLogStart, 'pipe'> | undefined
 }
 
@@ -30,6 +34,7 @@ export function sharedStart(settings: Settings, routes: readonly Route<{ readonl
     routes: routes.map(workerRoute),
     configFile: settings.file,
     configVariables: settings.configVariables,
+    listen: settings.listen ?? NO_ADDRESSES,
     trustedProxies: settings.trustedProxies,
     forwardToken,
     forwardTimeoutMs: settings.limits.forwardTimeoutMs,

@@ -15,8 +15,11 @@ export type StartOutcome =
   | { readonly worker: PoolWorker; readonly failure?: undefined }
   | { readonly worker?: undefined; readonly failure: unknown }
 
-/** The part of the start data that is made for each worker. May throw. */
-export type StartData = (worker: PoolWorker) => Pick<WorkerStart, 'privateSocket' | 'listeners' | 'tls' | 'upstream'>
+/** The part of the start data that is made for each worker. `listen`: the addresses of its config. May throw. */
+export type StartData = (
+  worker: PoolWorker,
+  listen: PoolVersion['shared']['listen'],
+) => Pick<WorkerStart, 'privateSocket' | 'listeners' | 'tls' | 'upstream'>
 
 export interface WorkerStartsOptions {
   readonly transport: Transport
@@ -81,7 +84,7 @@ export class WorkerStarts {
         generation,
         ...poolStart(version),
         ownPolicies: ownPoliciesOf(version, files),
-        ...this.options.startData(worker),
+        ...this.options.startData(worker, shared.listen),
       },
       onListen: (request) => this.options.onListen(worker, request),
       ...listener,

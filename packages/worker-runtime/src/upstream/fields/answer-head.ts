@@ -6,9 +6,9 @@ import { writeInformation } from '../../forward/answer-head.ts'
 import { beforeNodeEncodes, isField } from '../../forward/raw-fields.ts'
 import { answerFields, trailerFields } from './hop-fields.ts'
 
-const SWITCHING_PROTOCOLS = 101
 const NO_CONTENT = 204
 const NOT_MODIFIED = 304
+const NOT_ASCII = /[\x80-\xff]/
 
 /** What the proxy changes in the head of an answer. */
 export interface AnswerChanges {
@@ -18,35 +18,70 @@ export interface AnswerChanges {
   readonly rewrite: ((fields: string[]) => void) | undefined
 }
 
-/** How answers of upstream servers are written. */
+/** The head of an answer without the fields of its connection. */
+export interface PassedHead {
+  readonly status: number
+  readonly reason: string
+  readonly fields: readonly string[]
+  readonly isChunked: boolean
+  readonly hasLength: boolean
+  readonly hasTrailer: boolean
+}
+
+/** How answers of upstream servers that Node has read are written. */
 export function upstreamWriting(changes: AnswerChanges): AnswerWriting {
   return {
-    writeHead: (answer, response) => writeUpstreamHead(answer, response, changes),
+    writeHead: (answer, response) => writeUpstreamHead(headOf(answer), response, changes),
     trailersOf: ({ rawTrailers }) => trailerFields(rawTrailers),
   }
 }
 
 /** Passes on an interim answer without the fields of its connection. */
-export function writeUpstreamInformation(information: InformationEvent, response: ServerResponse): void {
-  if (information.statusCode === SWITCHING_PROTOCOLS) return
-  const connection = information.headers.connection
-  writeInformation({ ...information, rawHeaders: answerFields(information.rawHeaders, connection, false) }, response)
+export function writeUpstreamInformation({ status, reason, fields }: PassedHead, response: ServerResponse): void {
+  writeInformation({ statusCode: status, statusMessage: reason, rawHeaders: fields } as unknown as InformationEvent, response)
 }
 
-function writeUpstreamHead(answer: IncomingMessage, response: ServerResponse, { cookie, rewrite }: AnswerChanges): boolean {
-  const { statusCode = 0, statusMessage, headers, rawHeaders } = answer
-  const isChunked = headers['transfer-encoding'] !== undefined
-  const fields = answerFields(rawHeaders, headers.connection, isChunked)
+/** Writes the head. False: only the end of the connection tells the client where the body ends. Throws if Node refuses to write such a head. */
+export function writeUpstreamHead(head: PassedHead, response: ServerResponse, { cookie, rewrite }: AnswerChanges): boolean {
+  const { status, isChunked, hasLength } = head
   const knowsChunks = response.useChunkedEncodingByDefault
-  if (headers.trailer !== undefined && (!isChunked || !knowsChunks)) remove(fields, 'trailer')
-  rewrite?.(fields)
-  if (cookie !== undefined) fields.push('Set-Cookie', cookie)
-  const written = headers['content-disposition'] === undefined ? fields : beforeNodeEncodes(fields)
-  response.writeHead(statusCode, statusMessage, written as string[])
-  const hasBody = statusCode !== NO_CONTENT && statusCode !== NOT_MODIFIED && response.req.method !== 'HEAD'
-  return headers['content-length'] !== undefined || knowsChunks || !hasBody
+  const isWithoutTrailer = head.hasTrailer && (!isChunked || !knowsChunks)
+  let fields = isWithoutTrailer ? without(head.fields, 'trailer') : head.fields
+  if (cookie !== undefined || rewrite !== undefined) fields = changed(fields, cookie, rewrite)
+  response.writeHead(status, head.reason, (hasLength ? prepared(fields) : fields) as string[])
+  const hasBody = status !== NO_CONTENT && status !== NOT_MODIFIED && response.req.method !== 'HEAD'
+  return hasLength || knowsChunks || !hasBody
 }
 
-function remove(fields: string[], lowerCase: string): void {
-  for (let at = fields.length - 2; at >= 0; at -= 2) if (isField(fields[at] as string, lowerCase)) fields.splice(at, 2)
+function changed(fields: readonly string[], cookie: string | undefined, rewrite: AnswerChanges['rewrite']): string[] {
+  const own = [...fields]
+  rewrite?.(own)
+  if (cookie !== undefined) own.push('Set-Cookie', cookie)
+  return own
+}
+
+function headOf({ statusCode = 0, statusMessage = '', headers, rawHeaders }: IncomingMessage): PassedHead {
+  const isChunked = headers['transfer-encoding'] !== undefined
+  return {
+    status: statusCode,
+    reason: statusMessage,
+    fields: answerFields(rawHeaders, headers.connection, isChunked),
+    isChunked,
+    hasLength: headers['content-length'] !== undefined,
+    hasTrailer: headers.trailer !== undefined,
+  }
+}
+
+/** Node changes nothing but values with bytes above ASCII. */
+function prepared(fields: readonly string[]): readonly string[] {
+  for (let at = 1; at < fields.length; at += 2) if (NOT_ASCII.test(fields[at] as string)) return beforeNodeEncodes(fields)
+  return fields
+}
+
+function without(fields: readonly string[], lowerCase: string): string[] {
+  const kept: string[] = []
+  for (let at = 0; at < fields.length; at += 2) {
+    if (!isField(fields[at] as string, lowerCase)) kept.push(fields[at] as string, fields[at + 1] as string)
+  }
+  return kept
 }

@@ -38,6 +38,11 @@ export function connectionOptions(connection: string | undefined): ReadonlySet<s
   return new Set(names.filter((name) => !KEPT.has(name)))
 }
 
+/** Does the field describe one connection, whatever `Connection` says? */
+export function isHopField(lowerCase: string): boolean {
+  return HOP_BY_HOP.has(lowerCase)
+}
+
 export function isHopByHop(lowerCase: string, options: ReadonlySet<string>): boolean {
   return HOP_BY_HOP.has(lowerCase) || options.has(lowerCase)
 }

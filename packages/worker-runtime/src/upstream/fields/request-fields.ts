@@ -1,7 +1,6 @@
 // The fields of a proxied request: those of the client without the ones of its connection, then what the proxy says of the client.
 
 import type { IncomingMessage } from 'node:http'
-import { beforeNodeEncodes } from '../../forward/raw-fields.ts'
 import { isSecure } from '../../server/secure-request.ts'
 import { connectionOptions, isClientField, isDisguised, isHopByHop } from './hop-fields.ts'
 
@@ -79,7 +78,7 @@ export function proxiedFields(
   else if (coding !== undefined) fields.push('Transfer-Encoding', 'chunked')
   // Without a length Node's client would add chunks.
   else if (headers['content-length'] === undefined && method !== 'GET' && method !== 'HEAD') fields.push('Content-Length', '0')
-  return { fields: headers['content-disposition'] === undefined ? fields : beforeNodeEncodes(fields), host }
+  return { fields, host }
 }
 
 /** From a trusted proxy they are continued, from any other peer replaced. */

@@ -1,0 +1,129 @@
+// The mode `http2`: what a request costs over one connection of HTTP/2, and over many.
+
+import { connect } from 'node:http2'
+import { isInstalled } from '../../scripts/system.mjs'
+import { startChild } from './children.ts'
+import type { Contender } from './contenders.ts'
+import { cpuTimes, untilIdle } from './cpu.ts'
+import { ableOf } from './installed.ts'
+import { type RunningServer, startServer } from './server.ts'
+import { inTurn } from './turn.ts'
+
+export const http2Scenarios = [
+  { name: 'one connection', connections: 1, streams: 100, count: 40_000 },
+  { name: '64 connections', connections: 64, streams: 1, count: 40_000 },
+] as const
+
+export type Http2Scenario = (typeof http2Scenarios)[number]['name']
+
+export interface Http2Sample {
+  readonly scenario: Http2Scenario
+  readonly contender: string
+  /** Counted from 1. */
+  readonly round: number
+  readonly units: number
+  readonly cpuMs: number
+}
+
+const GENERATOR = 'h2load'
+const WARM_UP_SHARE = 0.5
+const BODY = 'Hello world\n'
+const ALL_WORKERS_MS = 10_000
+const TURN_MS = 120_000
+
+/** Each scenario in each round: the contenders run together and are measured in turn. Rejects at a wrong answer, and when h2load is missing. */
+export async function measureHttp2(
+  { contenders, rounds }: { readonly contenders: readonly Contender[]; readonly rounds: number },
+  progress: (line: string) => void,
+): Promise<Http2Sample[]> {
+  if (!isInstalled(GENERATOR)) throw new Error(`${GENERATOR} is not installed: on Debian it is in the package nghttp2-client`)
+  const samples: Http2Sample[] = []
+  const able = ableOf(contenders, progress)
+  for (let round = 1; round <= rounds; round++) {
+    const servers = new Map<Contender, RunningServer>()
+    try {
+      for (const contender of able) servers.set(contender, await startChecked(contender))
+      for (const scenario of http2Scenarios) {
+        for (const contender of inTurn(able, round)) {
+          const sample = await measureTurn(contender, servers.get(contender) as RunningServer, scenario, round)
+          samples.push(sample)
+          progress(`round ${round}: ${scenario.name}, ${contender.name} ${((sample.cpuMs * 1000) / sample.units).toFixed(1)} µs`)
+        }
+      }
+    } finally {
+      await Promise.all([...servers.values()].map((server) => server.stop()))
+    }
+  }
+  return samples
+}
+
+async function startChecked(contender: Contender): Promise<RunningServer> {
+  const server = await startServer(contender)
+  try {
+    const seen = new Set<string>()
+    const untilMs = performance.now() + ALL_WORKERS_MS
+    while (seen.size < contender.workers) {
+      if (performance.now() > untilMs) throw new Error(`${contender.name} has ${contender.workers} workers, and ${seen.size} answered`)
+      const answers = await Promise.all(Array.from({ length: 8 }, () => ask(server.port)))
+      for (const { status, body, worker } of answers) {
+        if (status !== 200 || body !== BODY) throw new Error(`${contender.name} answers ${status} ${JSON.stringify(body)}`)
+        seen.add(worker)
+      }
+    }
+    return server
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+}
+
+/** Over a connection of its own. */
+function ask(port: number): Promise<{ status: number; body: string; worker: string }> {
+  return new Promise((resolve, reject) => {
+    const session = connect(`http://127.0.0.1:${port}`)
+    session.on('error', reject)
+    session.setTimeout(ALL_WORKERS_MS, () => session.destroy(new Error('no answer')))
+    const stream = session.request({ ':path': '/' })
+    let [status, worker, body] = [0, '', '']
+    stream.on('error', reject)
+    stream.on('response', (fields) => {
+      status = Number(fields[':status'])
+      worker = String(fields.worker)
+    })
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      body += text
+    })
+    stream.on('end', () => {
+      session.close()
+      resolve({ status, body, worker })
+    })
+  })
+}
+
+async function measureTurn(
+  { name }: Contender,
+  server: RunningServer,
+  scenario: (typeof http2Scenarios)[number],
+  round: number,
+): Promise<Http2Sample> {
+  const { count } = scenario
+  await load(name, server.port, scenario, Math.ceil(count * WARM_UP_SHARE))
+  await untilIdle(server.pid)
+  const before = sumOf(server.pid)
+  await load(name, server.port, scenario, count)
+  await untilIdle(server.pid)
+  return { scenario: scenario.name, contender: name, round, units: count, cpuMs: sumOf(server.pid) - before }
+}
+
+/** Rejects when a single request fails. */
+async function load(name: string, port: number, { connections, streams }: (typeof http2Scenarios)[number], count: number): Promise<void> {
+  const child = startChild(GENERATOR, ['-n', `${count}`, '-c', `${connections}`, '-m', `${streams}`, `http://127.0.0.1:${port}/`])
+  const timer = setTimeout(() => child.process.kill('SIGKILL'), TURN_MS)
+  await child.ended
+  clearTimeout(timer)
+  if (!child.output().includes(`status codes: ${count} 2xx`)) throw new Error(`${name}: ${GENERATOR} says\n${child.output().slice(-1_000)}`)
+}
+
+function sumOf(pid: number): number {
+  return [...cpuTimes(pid).values()].reduce((sum, cpuMs) => sum + cpuMs, 0)
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from '@switchyard/balancer'
+
+const { PORT = '50051' } = process.env
+
+export default defineConfig({
+  app: './server.js',
+  pools: { orders: { workers: 2 }, reports: { workers: 2 } },
+  routes: [
+    { path: '/shop.Reports/*', pool: 'reports' },
+    { path: '/*', pool: 'orders' },
+  ],
+  listen: { port: Number(PORT), http2: { spread: true } },
+})
