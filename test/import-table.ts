@@ -68,6 +68,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['certificates'],
     ['listeners'],
     ['decisions'],
+    ['upstreams'],
     ['dispatch'],
     ['reload'],
     ['upgrade'],

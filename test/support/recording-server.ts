@@ -38,10 +38,10 @@ export class RecordingServer {
     this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket))
   }
 
-  /** On a free port, or the one given, until the suite ends. */
-  static async start(port = 0): Promise<RecordingServer> {
+  /** On a free port, or the one given, of a loopback address, until the suite ends. */
+  static async start(port = 0, host = '127.0.0.1'): Promise<RecordingServer> {
     const recording = new RecordingServer()
-    await new Promise<void>((resolve) => recording.server.listen(port, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => recording.server.listen(port, host, resolve))
     atSuiteEnd(() => recording.stop())
     return recording
   }

@@ -2,6 +2,7 @@
 
 import { bytes, count, duration, millis, percent, rate } from './format.js'
 import { html } from './html.js'
+import { Servers } from './servers.js'
 import { perform } from './store.js'
 import { Strip } from './strip.js'
 import { useEffect, useRef, useState } from './vendor/preact-hooks.js'
@@ -23,7 +24,8 @@ export function Workers({ view, strips, canAct }) {
 }
 
 function Pool({ pool, strips, canAct, ask }) {
-  const { name, ready, desired, reloading, isScheduled, workers, empty } = pool
+  const { name, ready, desired, reloading, isScheduled, workers, empty, servers } = pool
+  const proxy = servers != null
   const facts = isScheduled ? 'by schedule' : `${ready} of ${desired} ready${reloading ? ', reloading' : ''}`
   const scale = (by) => () => perform('scale', { pool: name, by })
   const reload = () =>
@@ -47,10 +49,11 @@ function Pool({ pool, strips, canAct, ask }) {
           </p>`
         }
       </div>
+      ${proxy && html`<${Servers} pool=${name} servers=${servers} canAct=${canAct} ask=${ask} />`}
       <table>
         <thead>
           <tr>
-            <th scope="col">Worker</th>
+            <th scope="col">${proxy ? 'Proxy worker' : 'Worker'}</th>
             <th scope="col">Last 60 s</th>
             <th scope="col" class="number">Loop</th>
             <th scope="col" class="number">Req / s</th>
@@ -64,25 +67,26 @@ function Pool({ pool, strips, canAct, ask }) {
         <tbody>
           ${workers.map(
             (worker) =>
-              html`<${Worker} key=${worker.pid} pool=${name} worker=${worker} columns=${strips.get(`${name}/${worker.slot} ${worker.pid}`)} canAct=${canAct} ask=${ask} />`,
+              html`<${Worker} key=${worker.pid} pool=${name} proxy=${proxy} worker=${worker} columns=${strips.get(`${name}/${worker.slot} ${worker.pid}`)} canAct=${canAct} ask=${ask} />`,
           )}
-          ${empty.map((slot) => html`<${Empty} key=${`empty ${slot.slot}`} pool=${name} ...${slot} canAct=${canAct} />`)}
+          ${empty.map((slot) => html`<${Empty} key=${`empty ${slot.slot}`} pool=${name} proxy=${proxy} ...${slot} canAct=${canAct} />`)}
         </tbody>
       </table>
     </div>
   `
 }
 
-function Worker({ pool, worker, columns = [], canAct, ask }) {
+function Worker({ pool, proxy, worker, columns = [], canAct, ask }) {
   const { slot, state, inStateMs, utilisation, perSecond, inFlight, latencyMs, memoryBytes, restarts, ejected, drainLeftMs, stuckMs } =
     worker
-  const name = `${pool}/${slot}`
+  const name = nameOf(pool, slot, proxy)
+  const target = proxy ? { pool, slot, proxy } : { pool, slot }
   const badge = ejected ? 'ejected' : state === 'ready' ? '' : state
   const drain = () =>
     ask({
       text: `Take ${name} out of service? It finishes its requests and exits. Restart brings it back.`,
       verb: `Drain ${name}`,
-      run: () => perform('drain', { pool, slot }),
+      run: () => perform('drain', target),
     })
   return html`
     <tr class=${badge}>
@@ -101,7 +105,7 @@ function Worker({ pool, worker, columns = [], canAct, ask }) {
         canAct &&
         html`<td class="actions">
           <button onClick=${drain} disabled=${state === 'draining'} aria-label="Drain ${name}">Drain</button>
-          <button onClick=${() => perform('restart', { pool, slot })} aria-label="Restart ${name}">Restart</button>
+          <button onClick=${() => perform('restart', target)} aria-label="Restart ${name}">Restart</button>
         </td>`
       }
     </tr>
@@ -114,13 +118,18 @@ const WHY = {
   finished: 'ended for good',
 }
 
-function Empty({ pool, slot, why, canAct }) {
-  const name = `${pool}/${slot}`
+function nameOf(pool, slot, proxy) {
+  return proxy ? `${pool}/proxy/${slot}` : `${pool}/${slot}`
+}
+
+function Empty({ pool, proxy, slot, why, canAct }) {
+  const name = nameOf(pool, slot, proxy)
+  const target = proxy ? { pool, slot, proxy } : { pool, slot }
   return html`
     <tr class="empty ${why}">
       <th scope="row">${name}</th>
       <td colspan="7"><span class="badge">${WHY[why]}</span></td>
-      ${canAct && html`<td class="actions"><button onClick=${() => perform('restart', { pool, slot })} aria-label="Restart ${name}">Restart</button></td>`}
+      ${canAct && html`<td class="actions"><button onClick=${() => perform('restart', target)} aria-label="Restart ${name}">Restart</button></td>`}
     </tr>
   `
 }

@@ -126,8 +126,8 @@ function layout(view, pools) {
   return { routes, groups, height: Math.max(top, 60) }
 }
 
-function rowsOf({ name, workers }) {
-  const named = workers.map((worker) => ({ ...worker, name: `${name}/${worker.slot}` }))
+function rowsOf({ name, workers, servers }) {
+  const named = workers.map((worker) => ({ ...worker, name: `${name}/${servers == null ? '' : 'proxy/'}${worker.slot}` }))
   if (named.length <= MAX_WORKERS) return named
   const rest = named.slice(MAX_WORKERS - 1)
   const sum = (field) => rest.reduce((all, worker) => all + worker[field], 0)

@@ -44,8 +44,10 @@ import { TLS_TICKETS, TlsTickets } from './tls-tickets/tls-tickets.ts'
 import { chooseTransport, portableNotice } from './transport.ts'
 import type { Startup } from './upgrade/startup.ts'
 import { Upgrade } from './upgrade/upgrade.ts'
+import { UPSTREAMS, Upstreams } from './upstreams/upstreams.ts'
 import { RedisSharing } from './visitors/redis-sharing.ts'
 import { VISITORS, VisitorTable, visitorTransfer } from './visitors/visitor-table.ts'
+import type { SlotName } from './worker-name.ts'
 import { followReports } from './worker-reports.ts'
 
 /** A load balancer in this process; there can be one. */
@@ -80,6 +82,7 @@ export class Balancer implements Operations {
   private readonly sessions: EmbeddedSessions
   private readonly handover: SessionHandover
   private readonly jobs: Jobs
+  private readonly upstreams: Upstreams
   private readonly lifetime: Lifetime
 
   /** `startup`: the sockets and the old primary that this process was started with; undefined: they were not read. */
@@ -94,7 +97,7 @@ export class Balancer implements Operations {
     const servers = new WorkerServers()
     this.acceptor = transport.openAcceptor(acceptorOptions(settings.limits, this.records, events))
     const pools = new Map<string, Pool>()
-    this.visitors = new VisitorTable(visitorOptions(settings, pools))
+    this.visitors = new VisitorTable(visitorOptions(settings, pools, (pool, slot) => this.upstreams.serves(pool, slot)))
     const redisSharing = new RedisSharing({ visitors: this.visitors, events })
     this.sessions = new EmbeddedSessions(settings.sessions)
 
@@ -148,11 +151,18 @@ export class Balancer implements Operations {
     const starts = new WorkerStarts({
       transport,
       returns: new ReturnHandler({ ...path, acceptor: this.acceptor, dispatcher: this.dispatcher }),
-      startData: (worker, listen) => this.configListeners.startFor(worker, this.folder.socketFor(worker.id, worker.settings), listen),
+      startData: (worker, listen) => ({
+        ...this.configListeners.startFor(worker, this.folder.socketFor(worker.id, worker.settings), listen),
+        upstream: this.upstreams.startFor(worker),
+      }),
       forget: (worker) => this.folder.removeSocketsOf(worker.id),
       onListen: (worker, request) => this.listenRequests.answer(worker, request),
     })
     const messages = new WorkerMessages()
+    this.upstreams = new Upstreams({
+      ...{ events, messages, workers, limits: () => this.settings.limits, chance: Math.random },
+      decisions: this.records.decisions,
+    })
     this.supervisor = new Supervisor({
       limits: settings.limits,
       desired: DesiredPool.ofConfig(this.activeConfig.current, startMessage),
@@ -167,6 +177,7 @@ export class Balancer implements Operations {
       onFailed: (error) => this.lifetime.fail(error),
       chance: Math.random,
     })
+    this.upstreams.configure(settings.pools)
     this.counts = new Counts({ events, messages, supervisor: this.supervisor })
     this.metrics = this.counts.metrics
     const firsts = new FirstWorkers({ events, messages, supervisor: this.supervisor }, startMessage !== undefined)
@@ -179,14 +190,14 @@ export class Balancer implements Operations {
 
     // ---- Operations ----
     const { acceptor, activeConfig: config, changes, dispatcher, extraSockets, folder, jobs, listeners, listenRequests } = this
-    const { configListeners, sessions, supervisor, visitors } = this
-    this.adoption = new ConfigAdoption({ config, configListeners, supervisor, changes, sessions, visitors, redisSharing, jobs })
-    this.operator = new Operator({ supervisor, events, config: this.adoption, jobs })
+    const { configListeners, sessions, supervisor, upstreams, visitors } = this
+    this.adoption = new ConfigAdoption({ config, configListeners, supervisor, changes, sessions, visitors, redisSharing, jobs, upstreams })
+    this.operator = new Operator({ supervisor, events, config: this.adoption, jobs, upstreams })
     this.upgrades = new Upgrade(
       {
         ...path,
         ...{ transport, acceptor, events, extraSockets, listeners, supervisor, pools, dispatcher, changes, freePorts, tlsTickets },
-        transfers: [visitorTransfer(visitors), this.handover, firsts, jobs, tlsTickets],
+        transfers: [visitorTransfer(visitors), this.handover, firsts, jobs, tlsTickets, upstreams],
         settings: () => this.settings,
         drain: () => this.lifetime.stopSoon('upgrade'),
         fail: (error) => this.lifetime.fail(error),
@@ -194,9 +205,25 @@ export class Balancer implements Operations {
       startup,
     )
     const { upgrades } = this
-    const parts = { config, events, acceptor, listeners, listenRequests, supervisor, folder, claims, queues, sessions, redisSharing, jobs }
+    const parts = {
+      config,
+      events,
+      acceptor,
+      listeners,
+      listenRequests,
+      supervisor,
+      folder,
+      claims,
+      queues,
+      sessions,
+      redisSharing,
+      jobs,
+      upstreams,
+    }
     this.lifetime = new Lifetime({ ...parts, configListeners, upgrades })
     dispatcher.others = upgrades
+    upstreams.subscribe((entry) => this.upgrades.sendChange(UPSTREAMS, entry))
+    visitors.subscribe((entry) => upstreams.onLearned(entry))
     visitors.subscribe((entry) => this.upgrades.sendChange(VISITORS, entry))
   }
 
@@ -220,6 +247,7 @@ export class Balancer implements Operations {
   // ---- Workers come and go ----
 
   private workerReady(worker: PoolWorker): void {
+    this.upstreams.introduce(worker, () => this.visitors.entries())
     this.listenRequests.admit(worker)
     this.changes.workerReady(worker)
     void this.lifetime.accept()
@@ -251,12 +279,12 @@ export class Balancer implements Operations {
     return this.operator.scale(pool, change)
   }
 
-  drainSlot(pool: string, slot: number): Promise<OperationResult> {
-    return this.operator.drainSlot(pool, slot)
+  drainSlot(name: SlotName): Promise<OperationResult> {
+    return this.operator.drainSlot(name)
   }
 
-  restartSlot(pool: string, slot: number): Promise<OperationResult> {
-    return this.operator.restartSlot(pool, slot)
+  restartSlot(name: SlotName): Promise<OperationResult> {
+    return this.operator.restartSlot(name)
   }
 
   upgrade(): Promise<OperationResult> {
@@ -268,9 +296,9 @@ export class Balancer implements Operations {
   }
 
   status(): BalancerStatus {
-    const { acceptor, activeConfig: config, counts, jobs, listeners, records, supervisor, transport } = this
+    const { acceptor, activeConfig: config, counts, jobs, listeners, records, supervisor, transport, upstreams } = this
     return readStatus({
-      ...{ acceptor, config, counts, jobs, records, supervisor },
+      ...{ acceptor, config, counts, jobs, records, supervisor, upstreams },
       channel: transport.kind,
       ...listeners.shown,
       visitors: this.visitors.status(),

@@ -12,6 +12,8 @@ export interface Seat {
   slot: number
   generation: number
   pid: number
+  /** The worker passes requests to upstream servers, see worker-name.ts. */
+  proxy?: true
 }
 
 export type { RefusalReason } from '@switchyard/handoff'
@@ -63,6 +65,8 @@ export interface BalancerEvents {
   operationStarted: [{ name: string; pool: string | undefined }]
   operationProgressed: [{ name: string; message: string }]
   operationEnded: [{ name: string; message: string; error: Error | undefined }]
+  /** The addresses of an upstream server, or why they can't be looked up. */
+  upstreamNoticed: [{ pool: string; level: 'info' | 'warn'; message: string }]
   /** A fault of the folder of the workers' private sockets. */
   folderNoticed: [{ message: string }]
   /** New connections of a TLS listener get this certificate. */

@@ -17,6 +17,7 @@ import type { EmbeddedSessions } from './sessions/embedded-sessions.ts'
 import type { PrivateFolder } from './supervisor/private-sockets/private-folder.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
 import type { Upgrade } from './upgrade/upgrade.ts'
+import type { Upstreams } from './upstreams/upstreams.ts'
 import type { RedisSharing } from './visitors/redis-sharing.ts'
 
 export interface LifetimeOptions {
@@ -33,6 +34,7 @@ export interface LifetimeOptions {
   readonly sessions: EmbeddedSessions
   readonly redisSharing: RedisSharing
   readonly jobs: Jobs
+  readonly upstreams: Pick<Upstreams, 'stop'>
   readonly upgrades: Upgrade
 }
 
@@ -116,9 +118,22 @@ export class Lifetime {
   }
 
   private close(): void {
-    const { acceptor, claims, configListeners, folder, jobs, listeners, listenRequests, queues, redisSharing, sessions, upgrades } =
-      this.options
+    const {
+      acceptor,
+      claims,
+      configListeners,
+      folder,
+      jobs,
+      listeners,
+      listenRequests,
+      queues,
+      redisSharing,
+      sessions,
+      upgrades,
+      upstreams,
+    } = this.options
     jobs.stop()
+    upstreams.stop()
     configListeners.close()
     upgrades.end()
     listenRequests.stop()

@@ -2,6 +2,7 @@
 
 import type { Settings } from './settings.ts'
 import type { BalancerStatus } from './status.ts'
+import type { SlotName } from './worker-name.ts'
 
 /** `message`: one sentence for people. */
 export interface OperationResult {
@@ -25,13 +26,13 @@ export interface Operations {
   rollback(): Promise<OperationResult>
   /** Changes the number of workers of a pool. Resolves when the new workers are ready and the surplus workers have exited. ERR_UNKNOWN_SEAT. */
   scale(pool: string, change: ScaleChange): Promise<OperationResult>
-  /** Drains the worker of a slot. The slot stays empty until `restartSlot`. ERR_UNKNOWN_SEAT. */
-  drainSlot(pool: string, slot: number): Promise<OperationResult>
+  /** Drains the worker of a slot, which stays empty until `restartSlot`, or takes an upstream server out of service until then. ERR_UNKNOWN_SEAT. */
+  drainSlot(name: SlotName): Promise<OperationResult>
   /**
    * Replaces the worker of a slot; the new worker starts first. Also fills a slot that is held or broken, and starts a process of a schedule before
-   * its time. ERR_UNKNOWN_SEAT. ERR_BUSY: the process of the schedule runs already.
+   * its time. Puts an upstream server back in service, and forgets its failures. ERR_UNKNOWN_SEAT. ERR_BUSY: the process of the schedule runs already.
    */
-  restartSlot(pool: string, slot: number): Promise<OperationResult>
+  restartSlot(name: SlotName): Promise<OperationResult>
   /** Starts a new primary and hands over to it. ERR_UPGRADE_FAILED: it did not start, and nothing has changed. ERR_BUSY. */
   upgrade(): Promise<OperationResult>
   /** Stops accepting, drains the workers, and resolves when all of them have exited. */

@@ -18,6 +18,7 @@ import type {
 } from './status.ts'
 import type { PoolWorker } from './supervisor/pool-worker.ts'
 import type { Supervisor } from './supervisor/supervisor.ts'
+import type { Upstreams } from './upstreams/upstreams.ts'
 
 export interface ReadStatusOptions {
   readonly channel: ChannelKind
@@ -31,13 +32,14 @@ export interface ReadStatusOptions {
   readonly sessions: SessionTableStatus | null
   readonly supervisor: Supervisor
   readonly jobs: Jobs
+  readonly upstreams: Pick<Upstreams, 'statusOf'>
   /** Connections passed to another primary in an upgrade. */
   readonly passed: number
   readonly logs: LogStatuses
 }
 
 export function readStatus(options: ReadStatusOptions): BalancerStatus {
-  const { channel, acceptor, records, config, addresses, tlsAddresses, supervisor, visitors, sessions, passed, logs, jobs } = options
+  const { channel, acceptor, records, config, addresses, tlsAddresses, supervisor, visitors, sessions, passed, logs } = options
   const { moves, choices } = records
   readClock()
   const pools = [...config.pools.values()]
@@ -76,7 +78,7 @@ export function readStatus(options: ReadStatusOptions): BalancerStatus {
     visitors,
     sessions,
     ...logs,
-    pools: pools.map((pool) => poolStatus(pool, supervisor, jobs)),
+    pools: pools.map((pool) => poolStatus(pool, options)),
   }
 }
 
@@ -97,7 +99,7 @@ function routeStatuses(counts: Counts, { current }: Pick<ActiveConfig, 'current'
   return counts.routes.status([...pools.keys()], workers).map((status) => ({ ...status, pool: pools.get(status.route) ?? null }))
 }
 
-function poolStatus(pool: Pool, supervisor: Supervisor, jobs: Jobs): PoolStatus {
+function poolStatus(pool: Pool, { supervisor, jobs, upstreams }: Pick<ReadStatusOptions, 'supervisor' | 'jobs' | 'upstreams'>): PoolStatus {
   const { name } = pool.settings
   const wanted = supervisor.desired.get(name)
   const boardFaults = [...pool.workers].reduce((total, { load }) => total + load.faults, pool.past.boardFaults)
@@ -120,6 +122,7 @@ function poolStatus(pool: Pool, supervisor: Supervisor, jobs: Jobs): PoolStatus 
       .map(({ slot, message, times, nextStartMs }) => ({ slot, message, times, retryInMs: retryInMs(nextStartMs) })),
     boardFaults,
     queue: { length: pool.queue.length, waits: pool.queueWaits.read() },
+    servers: upstreams.statusOf(name),
     workers: [...pool.workers].map((worker) => workerStatus(worker, pool, supervisor)),
   }
 }

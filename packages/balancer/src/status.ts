@@ -41,6 +41,34 @@ export interface WorkerStatus {
   observed: WorkerObservations | null
 }
 
+/** An upstream server of a pool. Counts are those of the proxy workers that run now. */
+export interface UpstreamServerStatus {
+  slot: number
+  /** Grows when the slot gets another address. */
+  generation: number
+  /** As in the config, such as `http://10.0.0.7`. null: it was removed from the list, and its requests end. */
+  name: string | null
+  /** What its name stands for in DNS; null: it is no name, or was not found yet. */
+  address: string | null
+  weight: number
+  /**
+   * `ejected`, `down`: no proxy worker sends it requests, because it has failed them or its probes. `draining`: it was removed or taken out of service and has
+   * requests. `held`: it is out of service.
+   */
+  state: 'ready' | 'ejected' | 'down' | 'draining' | 'held'
+  /** Proxy workers that know the server, and those of them that send it requests. */
+  proxies: number
+  up: number
+  inFlight: number
+  connections: number
+  /** Moving average of the time until an answer begins. */
+  latencyMs: number
+  requests: number
+  failures: number
+  /** Reason of its last failure; null: there was none. */
+  lastFailure: string | null
+}
+
 /** How a one-off process has ended. Times in ms since 1970. */
 export interface JobExit {
   startedMs: number
@@ -99,6 +127,8 @@ export interface PoolStatus {
   /** Impossible load values of workers that were ignored. */
   boardFaults: number
   queue: QueueStatus
+  /** The servers that its workers are proxies for; null: they run an app. */
+  servers: UpstreamServerStatus[] | null
   workers: WorkerStatus[]
 }
 

@@ -3,6 +3,7 @@
 import { duration } from './duration.ts'
 import { RECENT_S, type Recent } from './recent-failures.ts'
 import type { BalancerStatus, PoolStatus, WorkerStatus } from './status.ts'
+import { slotName } from './worker-name.ts'
 
 /** `down`: requests fail. `failing`: a worker is missing or stuck. `watch`: worth a look, or intended. */
 export type Severity = 'down' | 'failing' | 'watch'
@@ -34,6 +35,7 @@ type PoolFacts = Pick<PoolStatus, 'name' | 'ready' | 'desired'> &
     readonly finished?: readonly number[] | undefined
     readonly outageMs?: PoolStatus['outageMs'] | undefined
     readonly notStarted?: PoolStatus['notStarted'] | undefined
+    readonly servers?: PoolStatus['servers'] | undefined
     readonly workers: readonly WorkerFacts[]
   }
 
@@ -75,8 +77,8 @@ export function troublesOf(status: StatusReport, recent?: Recent): Trouble[] {
   if (!status.accepting) add('down', 'the balancer', 'accepts no connections now.')
   for (const pool of status.pools) {
     addOfPool(pool, add)
-    for (const worker of pool.workers)
-      if (worker.state !== 'gone') addOfWorker(`${pool.name}/${worker.slot}`, worker, pool.job == null, add)
+    for (const worker of pool.workers) if (worker.state !== 'gone') addOfWorker(workerOf(pool, worker.slot), worker, pool.job == null, add)
+    addOfServers(pool, add)
   }
   const failures = [
     ['the log', status.log],
@@ -121,6 +123,32 @@ function readiness({ pools }: StatusReport): string {
 
 type Add = (severity: Severity, subject: string, reason: string) => unknown
 
+/** The name of a worker of the pool. */
+function workerOf({ name, servers }: Pick<PoolFacts, 'name' | 'servers'>, slot: number): string {
+  return slotName({ pool: name, slot, proxy: servers != null })
+}
+
+/** Upstream servers that get no requests. */
+function addOfServers({ name, servers }: PoolFacts, add: Add): void {
+  if (servers == null) return
+  const listed = servers.filter((server) => server.name !== null)
+  const serving = listed.filter(({ state }) => state === 'ready')
+  if (serving.length === 0 && listed.length > 0) {
+    const isHeld = listed.every(({ state }) => state === 'held' || state === 'draining')
+    add('down', name, isHeld ? 'has no upstream server in service.' : 'has no upstream server that answers.')
+  }
+  for (const { slot, state, lastFailure, name: url, proxies, up } of servers) {
+    const subject = `${name}/${slot}`
+    const why = lastFailure === null ? '' : ` (${lastFailure})`
+    if (state === 'ejected') add('failing', subject, `gets no requests for a while, because it has failed them${why}.`)
+    else if (state === 'down') add('failing', subject, 'gets no requests, because it fails its probes.')
+    else if (state === 'ready' && up < proxies)
+      add('failing', subject, `gets no requests from ${proxies - up} of ${proxies} proxy workers${why}.`)
+    else if (state === 'held') add('watch', subject, `was taken out of service: 'balancer restart ${subject}' brings it back.`)
+    else if (state === 'draining') add('watch', subject, url === null ? 'was removed, and finishes its requests.' : 'is draining.')
+  }
+}
+
 function addOfPool(pool: PoolFacts, add: Add): void {
   const { name, ready, desired, held = [], broken = [], finished = [], outageMs, notStarted = [], queue, job, listens = true } = pool
   const queued = queue?.length ?? 0
@@ -133,20 +161,21 @@ function addOfPool(pool: PoolFacts, add: Add): void {
   for (const slot of broken)
     add(
       'failing',
-      `${name}/${slot}`,
-      `has failed too often and is not started again: 'balancer logs ${name}/${slot}' shows why, 'balancer restart ${name}/${slot}' starts it.`,
+      workerOf(pool, slot),
+      `has failed too often and is not started again: 'balancer logs ${workerOf(pool, slot)}' shows why, 'balancer restart ${workerOf(pool, slot)}' starts it.`,
     )
   for (const { slot, message, times, retryInMs } of notStarted) {
     const next = retryInMs === null ? '' : ` Next try in ${duration(retryInMs)}.`
-    add('failing', `${name}/${slot}`, `could not be started${times === 1 ? '' : `, ${times} times`}: ${message}.${next}`)
+    add('failing', workerOf(pool, slot), `could not be started${times === 1 ? '' : `, ${times} times`}: ${message}.${next}`)
   }
   if (pool.reloading === true) add('watch', name, 'is being reloaded.')
   else addDraining(pool, add)
   // Late binding lets a connection wait for the first idle loop. More than one for each worker is a lack of workers.
   if (queued > ready) add('watch', name, `has ${queued} connection${queued === 1 ? '' : 's'} waiting for a worker.`)
   for (const slot of finished)
-    add('watch', `${name}/${slot}`, `has ended for good (stopExitCodes): 'balancer restart ${name}/${slot}' starts it again.`)
-  for (const slot of held) add('watch', `${name}/${slot}`, `was taken out of service: 'balancer restart ${name}/${slot}' brings it back.`)
+    add('watch', workerOf(pool, slot), `has ended for good (stopExitCodes): 'balancer restart ${workerOf(pool, slot)}' starts it again.`)
+  for (const slot of held)
+    add('watch', workerOf(pool, slot), `was taken out of service: 'balancer restart ${workerOf(pool, slot)}' brings it back.`)
 }
 
 /** Workers that are missing for no reason that is named elsewhere. */
@@ -162,12 +191,13 @@ function addMissing(
   else add('watch', name, `has ${ready} of ${desired} workers ready, and ${starting === 1 ? 'one starts' : `${starting} start`}.`)
 }
 
-function addDraining({ name, workers }: PoolFacts, add: Add): void {
+function addDraining(pool: PoolFacts, add: Add): void {
+  const { name, workers } = pool
   const draining = workers.filter(({ state }) => state === 'draining')
   const [first] = draining
   if (first === undefined) return
   const left = `for at most ${duration(Math.max(...draining.map(({ drainLeftMs }) => drainLeftMs ?? 0)))} more.`
-  if (draining.length === 1) add('watch', `${name}/${first.slot}`, `is draining, ${left}`)
+  if (draining.length === 1) add('watch', workerOf(pool, first.slot), `is draining, ${left}`)
   else add('watch', name, `drains ${draining.length} workers, ${left}`)
 }
 

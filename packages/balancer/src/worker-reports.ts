@@ -27,7 +27,7 @@ export function followReports(messages: WorkerMessages, options: WorkerReportsOp
   messages.subscribe('observed', (worker, { observed }) => {
     worker.observed = observed
   })
-  messages.subscribe('learned', ({ pool, slot }, { keys }) => visitors.learn(pool, slot, keys))
+  messages.subscribe('learned', ({ pool, slot }, learned) => visitors.learn(pool, learned.slot ?? slot, learned.keys))
   messages.subscribe('tls-tickets', ({ pool }, { slot, firm, names }) => tlsTickets.learn(pool, { slot, firm }, names))
   messages.subscribe('header-limit', (_worker, { bytes }) => onHeaderLimit(bytes))
   // A worker that is gone reads no replies.

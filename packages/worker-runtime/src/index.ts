@@ -54,6 +54,7 @@ export {
   type ServerKind,
   type TlsTicketStart,
 } from './listen-protocol.ts'
+export { readFromWorker } from './message-checks.ts'
 export type {
   MetricExemplar,
   MetricFamily,
@@ -62,15 +63,7 @@ export type {
   RouteExemplar,
 } from './metric-messages.ts'
 export { type BlockingPath, type LostSessions, SAMPLE_EVERY, type WorkerObservations } from './observation-messages.ts'
-export {
-  type RestMode,
-  readFromWorker,
-  type SessionReport,
-  type ToPrimary,
-  type ToWorker,
-  type WorkerRoute,
-  type WorkerStart,
-} from './protocol.ts'
+export type { RestMode, SessionReport, ToPrimary, ToWorker, WorkerRoute, WorkerStart } from './protocol.ts'
 export { type MetricRegistry, shareMetrics } from './reports/app-registries.ts'
 export { isCumulative } from './reports/metric-deltas.ts'
 export { openProcessMetrics } from './reports/process-metrics.ts'
@@ -82,5 +75,7 @@ export { partsOf, type SessionCommand, type SessionReply, weightOf } from './ses
 export { sendStart, startVariable } from './start-pipe.ts'
 export { type SessionIdSource, stickyIds } from './steering/sticky-ids.ts'
 export type { CertificateText, MutualTls, TlsChange, TlsListenerStart, TlsPreset } from './tls-start.ts'
-export type { UpstreamAddress, UpstreamProbe, UpstreamStart } from './upstream-start.ts'
+export type { ServerChoice, ServerReport, ServerState, UpstreamChange, UpstreamReport } from './upstream-messages.ts'
+export { serverStates } from './upstream-messages.ts'
+export type { UpstreamAddress, UpstreamProbe, UpstreamStart, UpstreamTarget } from './upstream-start.ts'
 export { worker } from './worker.ts'

@@ -1,17 +1,16 @@
-// The start data of a worker, every message between the primary and a worker, and the checks of messages on arrival.
+// The start data of a worker, and every message between the primary and a worker. message-checks.ts reads them.
 
 import type { ChannelEnds, LoadReport } from '@switchyard/handoff'
-import { type PolicyData, type RouteMatch, type TicketOptions, VISITOR_KEY_LENGTH } from '@switchyard/routing'
+import type { PolicyData, RouteMatch, TicketOptions } from '@switchyard/routing'
 import type { SessionSettings } from '@switchyard/sessions'
 import type { AccessLogStart } from './access-frames.ts'
-import { readHandshakes } from './handshake-messages.ts'
 import type { Http2ListenerStart } from './http2-start.ts'
-import { isRecord, readAddress, readTlsTicketStart, type ServerAddress, type TlsTicketStart } from './listen-protocol.ts'
-import { Checked, readLoad } from './load-messages.ts'
-import { type MetricFamily, type RouteExemplar, readFamilies, readRouteExemplars } from './metric-messages.ts'
-import { readObservations, type WorkerObservations } from './observation-messages.ts'
-import { readCommands, type SessionCommand, type SessionReply } from './session-messages.ts'
-import { readTlsChange, type TlsChange, type TlsListenerStart } from './tls-start.ts'
+import type { ServerAddress, TlsTicketStart } from './listen-protocol.ts'
+import type { MetricFamily, RouteExemplar } from './metric-messages.ts'
+import type { WorkerObservations } from './observation-messages.ts'
+import type { SessionCommand, SessionReply } from './session-messages.ts'
+import type { TlsChange, TlsListenerStart } from './tls-start.ts'
+import type { ServerChoice, UpstreamChange, UpstreamReport } from './upstream-messages.ts'
 import type { UpstreamStart } from './upstream-start.ts'
 
 /** A route as a worker needs it: which pool a request belongs to, whether it stays, and which responses get a ticket. */
@@ -131,6 +130,12 @@ export type ToWorker =
   | { readonly switchyard: 'sessions-changed'; readonly ids: readonly string[] | undefined }
   /** New handshakes use these certificates. */
   | ({ readonly switchyard: 'tls' } & TlsChange)
+  /** The upstream servers of the pool have changed. Only proxy workers get it. */
+  | ({ readonly switchyard: 'upstream' } & UpstreamChange)
+  /** The primary wants to know of each choice of an upstream server, or no more. */
+  | { readonly switchyard: 'choices'; readonly isWanted: boolean }
+  /** Visitors of an upstream server. Only proxy workers get it. */
+  | { readonly switchyard: 'visitors'; readonly slot: number; readonly keys: readonly string[] }
 
 /** Worker to primary. */
 export type ToPrimary =
@@ -150,10 +155,14 @@ export type ToPrimary =
   | { readonly switchyard: 'metrics'; readonly families: readonly MetricFamily[]; readonly exemplars: readonly RouteExemplar[] }
   /** How TLS handshakes ended since the last message, one count for each of `handshakeOutcomes`. */
   | { readonly switchyard: 'handshakes'; readonly counts: readonly number[] }
-  /** The `visitorKey`s of visitors that got their cookie from this worker. */
-  | { readonly switchyard: 'learned'; readonly keys: readonly string[] }
+  /** The `visitorKey`s of visitors that got their cookie from this worker, or with `slot` from an upstream server. */
+  | { readonly switchyard: 'learned'; readonly keys: readonly string[]; readonly slot?: number | undefined }
   /** TLS session tickets of a connection of this worker belong to `slot`. `firm`: the client has a session there. Names in base64url. */
   | { readonly switchyard: 'tls-tickets'; readonly slot: number; readonly firm: boolean; readonly names: readonly string[] }
+  /** Which upstream servers requests were sent to. */
+  | { readonly switchyard: 'choices'; readonly choices: readonly ServerChoice[] }
+  /** What a proxy worker makes of its pool's upstream servers. */
+  | { readonly switchyard: 'upstream'; readonly report: UpstreamReport }
   /** A line for the log. `once`: the same message of several workers is logged once. */
   | { readonly switchyard: 'notice'; readonly level: 'info' | 'warn'; readonly message: string; readonly once?: boolean | undefined }
   /** So many lines of the access log could not be written since the last message. */
@@ -171,123 +180,3 @@ export type ToPrimary =
       readonly hears: boolean
       readonly commands: readonly (SessionCommand | undefined)[]
     }
-
-const MAX_NOTICE = 2000
-/** Visitor keys of one response. */
-const MAX_LEARNED = 64
-/** Tickets of one connection: those that it presents, and two that it gets. */
-const MAX_TICKETS = 10
-const MAX_SLOT = 2 ** 16 - 2
-/** 16 bytes in base64url. */
-const TICKET_NAME = /^[\w-]{22}$/
-const VISITOR_KEY = new RegExp(`^[\\w-]{${VISITOR_KEY_LENGTH}}$`)
-
-/** A valid message from a worker, else undefined. Workers are not trusted, and an app may send messages of its own. */
-export function readFromWorker(message: unknown): ToPrimary | undefined {
-  if (!isRecord(message)) return undefined
-  switch (message.switchyard) {
-    case 'drained':
-      return { switchyard: 'drained', last: message.last === true }
-    case 'first-wanted':
-    case 'first-released':
-      return { switchyard: message.switchyard }
-    case 'listening':
-      return isRecord(message.address) ? { switchyard: 'listening', address: readAddress(message.address) } : undefined
-    case 'started':
-      return { switchyard: 'started' }
-    case 'header-limit':
-      return { switchyard: 'header-limit', bytes: new Checked().count(message.bytes) }
-    case 'learned':
-      return { switchyard: 'learned', keys: readTexts(message.keys, MAX_LEARNED, VISITOR_KEY) }
-    case 'tls-tickets': {
-      const { slot, firm, names } = message
-      if (!Number.isInteger(slot) || (slot as number) < 0 || (slot as number) > MAX_SLOT) return undefined
-      return { switchyard: 'tls-tickets', slot: slot as number, firm: firm === true, names: readTexts(names, MAX_TICKETS, TICKET_NAME) }
-    }
-    case 'notice':
-      if (typeof message.message !== 'string') return undefined
-      return {
-        switchyard: 'notice',
-        level: message.level === 'warn' ? 'warn' : 'info',
-        message: message.message.slice(0, MAX_NOTICE),
-        once: message.once === true,
-      }
-    case 'access-lost':
-      return { switchyard: 'access-lost', lines: new Checked().count(message.lines) }
-    case 'sessions': {
-      const { batch, hears, commands } = message
-      if (!Number.isSafeInteger(batch) || !Array.isArray(commands)) return undefined
-      return { switchyard: 'sessions', batch: batch as number, hears: hears === true, commands: readCommands(commands) }
-    }
-    case 'session-report':
-      return isRecord(message.report) ? { switchyard: 'session-report', report: readSessionReport(message.report) } : undefined
-    case 'observed':
-      return { switchyard: 'observed', observed: readObservations(message.observed) }
-    case 'metrics':
-      return { switchyard: 'metrics', families: readFamilies(message.families), exemplars: readRouteExemplars(message.exemplars) }
-    case 'handshakes': {
-      const counts = readHandshakes(message.counts)
-      return counts && { switchyard: 'handshakes', counts }
-    }
-    case 'report':
-      return isRecord(message.load) ? { switchyard: 'report', load: readLoad(message.load) } : undefined
-    default:
-      return undefined
-  }
-}
-
-/** A valid message from the primary, else undefined. */
-export function readFromPrimary(message: unknown): ToWorker | undefined {
-  if (!isRecord(message)) return undefined
-  switch (message.switchyard) {
-    case 'drain':
-      return { switchyard: 'drain', last: message.last === true, spreadMs: new Checked().amount(message.spreadMs) }
-    case 'leave':
-      return { switchyard: 'leave' }
-    case 'metrics':
-      return { switchyard: 'metrics', isWanted: message.isWanted === true }
-    case 'first':
-      return { switchyard: 'first', isFirst: message.isFirst === true }
-    case 'tls': {
-      const change = readTlsChange(message)
-      return change && { switchyard: 'tls', ...change }
-    }
-    case 'tls-tickets': {
-      const start = readTlsTicketStart(message.start)
-      return start && { switchyard: 'tls-tickets', start }
-    }
-    case 'session-replies': {
-      const { batch, replies } = message
-      if (!Number.isSafeInteger(batch) || !Array.isArray(replies)) return undefined
-      return { switchyard: 'session-replies', batch: batch as number, replies }
-    }
-    case 'sessions-changed': {
-      const { ids } = message
-      // An invalid list may mean any session.
-      const isList = Array.isArray(ids) && ids.every((id) => typeof id === 'string')
-      return { switchyard: 'sessions-changed', ids: isList ? ids : undefined }
-    }
-    default:
-      return undefined
-  }
-}
-
-/** The first `most` of a list that have this form. */
-function readTexts(from: unknown, most: number, form: RegExp): string[] {
-  if (!Array.isArray(from)) return []
-  return from.slice(0, most).filter((text: unknown): text is string => typeof text === 'string' && form.test(text))
-}
-
-function readSessionReport(from: Record<string, unknown>): SessionReport {
-  const checked = new Checked()
-  return {
-    kind: from.kind === 'redis' ? 'redis' : 'embedded',
-    state: from.state === 'down' ? 'down' : 'up',
-    commands: checked.count(from.commands),
-    failed: checked.count(from.failed),
-    sumMs: checked.amount(from.sumMs),
-    nearEntries: checked.count(from.nearEntries),
-    nearHits: checked.count(from.nearHits),
-    nearMisses: checked.count(from.nearMisses),
-  }
-}

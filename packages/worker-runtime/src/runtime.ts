@@ -3,7 +3,8 @@
 import { randomBytes } from 'node:crypto'
 import { openWorkerEnd, type WorkerEnd } from '@switchyard/handoff'
 import { TicketSeal } from '@switchyard/routing'
-import { readFromPrimary, type ToPrimary, type ToWorker, type WorkerStart } from './protocol.ts'
+import { readFromPrimary } from './message-checks.ts'
+import type { ToPrimary, ToWorker, WorkerStart } from './protocol.ts'
 import { readStart } from './start-pipe.ts'
 
 export interface Runtime {

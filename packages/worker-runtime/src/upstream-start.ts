@@ -2,7 +2,7 @@
 
 import type { PolicyData, SlowStart } from '@switchyard/routing'
 
-/** One upstream server. Its index in the list is its slot. */
+/** One upstream server as the config names it. */
 export interface UpstreamAddress {
   readonly protocol: 'http' | 'https'
   /** As the config has it, for logs and metrics. */
@@ -12,6 +12,18 @@ export interface UpstreamAddress {
   readonly port: number | undefined
   /** Path of a unix socket. */
   readonly path: string | undefined
+}
+
+/** A candidate of an upstream pool. A name with several addresses is a candidate for each of them. */
+export interface UpstreamTarget extends UpstreamAddress {
+  readonly slot: number
+  /** Grows when the slot gets another address. */
+  readonly generation: number
+  /** What the name stands for at present; undefined: each connection looks it up. */
+  readonly address: string | undefined
+  readonly weight: number
+  /** It was taken out of service, and gets no requests. */
+  readonly isHeld: boolean
 }
 
 /** Requests by which each proxy worker finds out whether a server serves. */
@@ -27,11 +39,16 @@ export interface UpstreamProbe {
 }
 
 export interface UpstreamStart {
-  readonly servers: readonly UpstreamAddress[]
-  /** The policy of each route of the pool, by the route's number; null for routes of other pools. */
-  readonly policies: readonly (PolicyData | null)[]
-  /** By slot. A slot beyond the list has 1. */
-  readonly weights: readonly number[]
+  readonly servers: readonly UpstreamTarget[]
+  /** Of the list of servers, see `UpstreamReport`. */
+  readonly version: number
+  /** How long a server that was removed or taken out of service may finish its requests. Then they are cut off. */
+  readonly drainTimeoutMs: number
+  /** The policy of each route of the pool, by the route's number; null for routes of other pools. `own`: code of the user, see `WorkerStart.ownPolicies`. */
+  readonly policies: readonly (PolicyData | 'own' | null)[]
+  /** Visitors that are known by a cookie of their server's own, see `UpstreamVisitors`. */
+  readonly maxVisitors: number
+  readonly visitorTtlMs: number
   readonly slowStart: SlowStart | undefined
   /** Which Host the server sees: that of the client, or its own. */
   readonly host: 'keep' | 'upstream'
@@ -39,6 +56,9 @@ export interface UpstreamStart {
   readonly stripPrefix: string | undefined
   /** Put in front of paths after that. undefined: nothing. */
   readonly addPrefix: string | undefined
+  /** Where prefixes or `host` make it necessary: change Location and Content-Location, and Path and Domain of cookies, to what clients see. */
+  readonly rewriteLocations: boolean
+  readonly rewriteCookies: boolean
   /** PEM of the authorities of https servers. undefined: those that Node knows. */
   readonly ca: string | undefined
   /** Connections of this worker to one server. */

@@ -4,7 +4,8 @@ import { responseBoundsMs } from '@switchyard/handoff'
 import fc from 'fast-check'
 import { assert, suite } from '../../../test/suite.ts'
 import { readListenRequest } from '../src/listen-protocol.ts'
-import { readFromPrimary, readFromWorker, type ToPrimary } from '../src/protocol.ts'
+import { readFromPrimary, readFromWorker } from '../src/message-checks.ts'
+import type { ToPrimary } from '../src/protocol.ts'
 
 const test = suite('protocol')
 

@@ -1,6 +1,7 @@
 // Formats lines of the log for a person: a log line with time and level, a worker's line with its slot.
 
 import type { LogEntry } from '../control/control-protocol.ts'
+import { slotName } from '../worker-name.ts'
 import { printable } from './printable.ts'
 
 /** By level of pino: its name, and the code of its colour. */
@@ -21,9 +22,10 @@ const STDERR_COLOUR = 33
  */
 export function lineFormat(colour: boolean): (entry: LogEntry) => string {
   const coloured = (text: string, code: number) => (colour ? `\x1b[${code}m${text}\x1b[0m` : text)
-  return ({ time, level, pool, slot, stream, msg: raw = '' }) => {
+  return ({ time, level, pool, slot, proxy, stream, msg: raw = '' }) => {
     const msg = printable(raw, colour).replaceAll('\n', '\n    ')
-    if (stream !== undefined) return `${coloured(`${pool}/${slot} | `, stream === 'stderr' ? STDERR_COLOUR : STDOUT_COLOUR)}${msg}\n`
+    if (stream !== undefined)
+      return `${coloured(`${slotName({ pool: pool ?? '', slot: slot ?? 0, proxy })} | `, stream === 'stderr' ? STDERR_COLOUR : STDOUT_COLOUR)}${msg}\n`
     const [name, code] = levels[level] ?? [`LEVEL ${level}`, 0]
     return `[${clockTime(time)}] ${coloured(name, code)}: ${msg}\n`
   }

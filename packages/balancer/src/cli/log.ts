@@ -150,6 +150,6 @@ async function bounded(work: Promise<unknown>): Promise<void> {
   clearTimeout(timer)
 }
 
-function entryOf({ pool, slot, stream, line }: OutputLine, time: number): LogEntry {
-  return { time, level: INFO_LEVEL, msg: line, pool, slot, stream }
+function entryOf({ pool, slot, proxy, stream, line }: OutputLine, time: number): LogEntry {
+  return { time, level: INFO_LEVEL, msg: line, pool, slot, ...(proxy === true && { proxy }), stream }
 }

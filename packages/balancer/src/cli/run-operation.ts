@@ -3,6 +3,7 @@
 import { type ControlClient, errorOf } from '../control/control-client.ts'
 import type { OperationBodies, OperationName, Progress } from '../control/control-protocol.ts'
 import { BalancerError } from '../errors.ts'
+import { slotName } from '../worker-name.ts'
 import { type FindBalancerOptions, findBalancer } from './find-balancer.ts'
 import type { CliIo, TextOutput } from './io.ts'
 import { printable, printableJson } from './printable.ts'
@@ -60,7 +61,7 @@ class ProgressOutput {
     this.output = output
   }
 
-  show({ kind, message: raw, pool, slot }: Progress): void {
+  show({ kind, message: raw, pool = '', slot = 0, proxy }: Progress): void {
     const message = printable(raw, this.output.isTTY === true)
     if (kind === 'waiting' && this.output.isTTY === true) {
       this.output.write(`\r\x1b[K${message.slice(0, (this.output.columns ?? 80) - 1)}`)
@@ -70,7 +71,7 @@ class ProgressOutput {
     if (kind === 'waiting' && Date.now() - this.shownAt < WAITING_EVERY_MS) return
     this.clear()
     this.shownAt = Date.now()
-    this.output.write(`${kind === 'output' ? `${pool}/${slot} | ` : ''}${message}\n`)
+    this.output.write(`${kind === 'output' ? `${slotName({ pool, slot, proxy })} | ` : ''}${message}\n`)
   }
 
   clear(): void {

@@ -21,7 +21,7 @@ import { shapeFaults } from './schema.ts'
 import { secretFaults, secretsIn, secretsOf, ticketKeysOf } from './secret.ts'
 import { sessionFaults, sessionSettings } from './session-options.ts'
 import { passphrasesIn } from './tls-options.ts'
-import { upstreamPolicyFaults, withUpstreamPolicies } from './upstream-routes.ts'
+import { withUpstreamPolicies } from './upstream-routes.ts'
 
 export interface ResolveContext {
   /** Relative paths in the config start from it. */
@@ -95,7 +95,6 @@ function crossFaults(input: unknown, folder: string, env: NodeJS.ProcessEnv, use
     ...unusedListenFaults(config),
     ...poolFaults(config, users, folder),
     ...routeFaults(config),
-    ...upstreamPolicyFaults(config),
     ...routeListenerFaults(config, folder),
     ...primaryFaults(config, folder),
     ...logFaults(config),

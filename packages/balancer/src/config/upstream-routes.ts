@@ -4,7 +4,6 @@ import { networkInterfaces } from 'node:os'
 import { leastBusy, type PolicyData } from '@switchyard/routing'
 import type { ListenAddress } from '../listener-settings.ts'
 import { defaultPool, type PoolSettings, type RouteSettings, type Settings } from '../settings.ts'
-import { type Fault, formatPath, type Loose, listOf, looseOf } from './faults.ts'
 import { formatAddress } from './listen-options.ts'
 
 type Routing = Pick<Settings, 'pools' | 'routes' | 'defaultPolicy'>
@@ -13,9 +12,9 @@ type Routing = Pick<Settings, 'pools' | 'routes' | 'defaultPolicy'>
 export function withUpstreamPolicies({ pools, routes, defaultPolicy }: Routing): Routing {
   if (!pools.some(({ upstream }) => upstream !== undefined)) return { pools, routes, defaultPolicy }
   const fallback = defaultPool(pools)?.name
-  const dataOf = (pool: string): (PolicyData | null)[] => [
-    ...routes.map((route) => (route.pool === pool ? (route.policy.data ?? null) : null)),
-    pool === fallback ? (defaultPolicy.data ?? null) : null,
+  const dataOf = (pool: string): (PolicyData | 'own' | null)[] => [
+    ...routes.map((route) => (route.pool === pool ? (route.policy.data ?? 'own') : null)),
+    pool === fallback ? (defaultPolicy.data ?? 'own') : null,
   ]
   const byLoop = new Map(pools.filter(({ upstream }) => upstream !== undefined).map(({ name }) => [name, leastBusy()]))
   return {
@@ -26,27 +25,6 @@ export function withUpstreamPolicies({ pools, routes, defaultPolicy }: Routing):
     routes: routes.map((route): RouteSettings => ({ ...route, policy: byLoop.get(route.pool) ?? route.policy })),
     defaultPolicy: byLoop.get(fallback ?? '') ?? defaultPolicy,
   }
-}
-
-/** Policies that can't choose an upstream server. */
-export function upstreamPolicyFaults({ pools, routes, policy }: Loose): Fault[] {
-  const all = looseOf(pools)
-  const isUpstream = (pool: unknown) => typeof pool === 'string' && looseOf(all[pool]).upstream !== undefined
-  const [first] = Object.keys(all)
-  return listOf(routes).flatMap((route, index) => {
-    const { pool = first, policy: own = policy } = looseOf(route)
-    const fault = isUpstream(pool) ? policyFault(own) : undefined
-    return fault === undefined ? [] : [{ path: formatPath(['routes', index, 'policy']), message: fault }]
-  })
-}
-
-function policyFault(policy: unknown): string | undefined {
-  const { pick, data = policy } = looseOf(policy)
-  if (typeof policy === 'function' || (typeof pick === 'function' && looseOf(policy).data === undefined))
-    return 'expected a policy without code of your own: the route leads to upstream servers'
-  return typeof data === 'object' && JSON.stringify(data).includes('"learn"')
-    ? 'expected a policy other than learn(): the route leads to upstream servers. Use ticket() or hash()'
-    : undefined
 }
 
 /** One sentence for each upstream server that is this balancer itself. */

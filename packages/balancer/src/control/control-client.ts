@@ -68,13 +68,14 @@ export class ControlClient {
   }
 
   /** Ends after the requested decisions, or with `follow` when the balancer exits. */
-  async *decisions({ count, follow, route, pool, slot }: DecisionQuery): AsyncGenerator<DecisionReport> {
+  async *decisions({ count, follow, route, pool, slot, proxy }: DecisionQuery): AsyncGenerator<DecisionReport> {
     const search = new URLSearchParams({
       count: String(count),
       ...(follow && { follow: 'true' }),
       ...(route !== undefined && { route }),
       ...(pool !== undefined && { pool }),
       ...(slot !== undefined && { slot: String(slot) }),
+      ...(proxy && { proxy: 'true' }),
     })
     const answer = await this.ask('GET', `/decisions?${search}`)
     try {

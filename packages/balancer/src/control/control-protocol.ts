@@ -16,7 +16,7 @@ export interface ControlStatus extends BalancerStatus {
 /** A pool as the client receives it. A running balancer may be older than the command, and then these fields are missing. */
 export type PoolReport = Omit<
   PoolStatus,
-  'workers' | 'outageMs' | 'notStarted' | 'job' | 'restartsAtMs' | 'finished' | 'listens' | 'queue'
+  'workers' | 'outageMs' | 'notStarted' | 'job' | 'restartsAtMs' | 'finished' | 'listens' | 'queue' | 'servers'
 > & {
   job?: PoolStatus['job'] | undefined
   restartsAtMs?: number | null | undefined
@@ -28,6 +28,7 @@ export type PoolReport = Omit<
   outageMs?: PoolStatus['outageMs'] | undefined
   notStarted?: PoolStatus['notStarted'] | undefined
   queue?: PoolStatus['queue'] | undefined
+  servers?: PoolStatus['servers'] | undefined
   workers: WorkerReport[]
 }
 
@@ -40,13 +41,16 @@ export type WorkerReport = WorkerStatus & {
   silentMs?: number | undefined
 }
 
-/** The body of each operation. `pool` left out: every pool for `reload`, the first for `drain` and `restart`, the only one for `scale`. */
+/**
+ * The body of each operation. `pool` left out: every pool for `reload`, the first for `drain` and `restart`, the only one for `scale`. `proxy`: the proxy
+ * worker of an upstream pool, whose slots are its servers.
+ */
 export interface OperationBodies {
   reload: { pool?: string | undefined }
   rollback: Record<never, never>
   scale: { pool?: string | undefined } & ScaleChange
-  drain: { pool?: string | undefined; slot: number }
-  restart: { pool?: string | undefined; slot: number }
+  drain: { pool?: string | undefined; slot: number; proxy?: boolean | undefined }
+  restart: { pool?: string | undefined; slot: number; proxy?: boolean | undefined }
   upgrade: Record<never, never>
   stop: { now?: boolean | undefined }
 }
@@ -59,6 +63,8 @@ export interface Progress {
   message: string
   pool?: string | undefined
   slot?: number | undefined
+  /** The slot is that of a proxy worker. */
+  proxy?: boolean | undefined
 }
 
 /** An error without a code is a bug or an unexpected failure of the system. */
@@ -79,6 +85,8 @@ export interface LogEntry {
   readonly msg: string
   readonly pool?: string | undefined
   readonly slot?: number | undefined
+  /** The worker passes requests to upstream servers. */
+  readonly proxy?: boolean | undefined
   readonly stream?: 'stdout' | 'stderr' | undefined
   readonly [field: string]: unknown
 }
@@ -102,6 +110,8 @@ export interface DecisionQuery {
   route?: string | undefined
   pool?: string | undefined
   slot?: number | undefined
+  /** The slot is that of a proxy worker. */
+  proxy?: boolean | undefined
 }
 
 /** `began`: nothing was recorded before, and recording begins now. `lost`: so many decisions were not sent, because there were too many to read. */

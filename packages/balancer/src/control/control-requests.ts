@@ -27,8 +27,8 @@ const bodies: { [Name in OperationName]: v.GenericSchema<OperationBodies[Name]> 
   reload: v.strictObject({ pool }),
   rollback: v.strictObject({}),
   scale: v.union([v.strictObject({ pool, to: count }), v.strictObject({ pool, by: change })]),
-  drain: v.strictObject({ pool, slot }),
-  restart: v.strictObject({ pool, slot }),
+  drain: v.strictObject({ pool, slot, proxy: v.optional(v.boolean()) }),
+  restart: v.strictObject({ pool, slot, proxy: v.optional(v.boolean()) }),
   upgrade: v.strictObject({}),
   stop: v.strictObject({ now: v.optional(v.boolean()) }),
 }

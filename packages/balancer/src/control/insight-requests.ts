@@ -74,16 +74,17 @@ export function readDecisionQuery(search: URLSearchParams, routeNames: readonly 
     route,
     pool: search.get('pool') ?? undefined,
     slot: slot === null ? undefined : integerOf(slot, 'slot'),
+    proxy: search.get('proxy') === 'true',
   }
 }
 
 /** Writes the decisions of the query. Returns what ends the following; undefined: the answer is over. */
 export function sendDecisions(insight: Insight, query: DecisionQuery, lines: ControlLines): (() => void) | undefined {
-  const { count, follow, route, pool, slot } = query
+  const { count, follow, route, pool, slot, proxy = false } = query
   const matches = (decision: Decision): boolean =>
     (route === undefined || decision.route === route) &&
     (pool === undefined || decision.pool === pool) &&
-    (slot === undefined || decision.worker?.slot === slot)
+    (slot === undefined || (decision.worker?.slot === slot && (decision.proxy ?? false) === proxy))
   if (!insight.isRecording) lines.writeKept({ began: true })
   for (const decision of insight.lastDecisions(count, matches)) lines.writeKept({ decision })
   if (follow !== true) return void lines.end()

@@ -20,9 +20,9 @@ export async function performOperation(
       return operations.scale(pool, change)
     }
     case 'drain':
-      return operations.drainSlot(pool, (body as OperationBodies['drain']).slot)
+      return operations.drainSlot({ ...(body as OperationBodies['drain']), pool })
     case 'restart':
-      return operations.restartSlot(pool, (body as OperationBodies['restart']).slot)
+      return operations.restartSlot({ ...(body as OperationBodies['restart']), pool })
     case 'upgrade':
       return operations.upgrade()
     case 'stop':

@@ -6,6 +6,7 @@ import { performOperation } from '../control/perform-operation.ts'
 import { BalancerError } from '../errors.ts'
 import type { Operations } from '../operations.ts'
 import { messageOf } from '../thrown-error.ts'
+import { slotName } from '../worker-name.ts'
 
 const ACTIONS = ['drain', 'restart', 'reload', 'rollback', 'scale'] as const
 type ActionName = (typeof ACTIONS)[number]
@@ -75,8 +76,8 @@ async function withinTime(done: Promise<Outcome>): Promise<Outcome | undefined> 
 }
 
 function describe(action: ActionName, body: object): string {
-  const { pool, slot, to, by } = body as { pool?: string; slot?: number; to?: number; by?: number }
-  const target = slot === undefined ? pool : `${pool ?? ''}/${slot}`
+  const { pool, slot, proxy, to, by } = body as { pool?: string; slot?: number; proxy?: boolean; to?: number; by?: number }
+  const target = slot === undefined ? pool : slotName({ pool: pool ?? '', slot, proxy })
   const change = to !== undefined ? String(to) : by !== undefined ? `${by > 0 ? '+' : ''}${by}` : undefined
   return [action, target, change].filter((part) => part !== undefined).join(' ')
 }

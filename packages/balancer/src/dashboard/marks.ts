@@ -1,6 +1,7 @@
 // Events that belong on a chart of the last hour: what an operator did, and what went wrong.
 
 import type { BalancerEmitter, BalancerEvents, Seat } from '../events.ts'
+import { slotName as nameOf } from '../worker-name.ts'
 
 export type MarkKind = 'operation' | 'fault' | 'recall' | 'ejection'
 
@@ -94,8 +95,4 @@ export class Marks {
 
 function fault(worker: Pick<Seat, 'pool' | 'slot'>, text: string): Pick<Mark, 'kind' | 'text'> {
   return { kind: 'fault', text: `${nameOf(worker)} ${text}` }
-}
-
-function nameOf({ pool, slot }: Pick<Seat, 'pool' | 'slot'>): string {
-  return `${pool}/${slot}`
 }

@@ -1,7 +1,7 @@
 // What the page shows at one moment: the status with rates, in the page's order. Made once a second for all readers together.
 
 import { RecentFailures } from '../recent-failures.ts'
-import type { BalancerStatus, PoolStatus, WorkerStatus } from '../status.ts'
+import type { BalancerStatus, PoolStatus, UpstreamServerStatus, WorkerStatus } from '../status.ts'
 import { type Health, healthOf, stuckMs } from '../troubles.ts'
 import { Counters } from './history.ts'
 import { ResponseWindow } from './response-window.ts'
@@ -45,6 +45,21 @@ export interface WorkerView {
   drainLeftMs: number | null
 }
 
+/** An upstream server. */
+export interface ServerView {
+  slot: number
+  generation: number
+  /** Its URL, with the address behind it; null: it was removed, and its requests end. */
+  name: string | null
+  state: UpstreamServerStatus['state']
+  perSecond: number
+  failedPerSecond: number
+  inFlight: number
+  connections: number
+  latencyMs: number
+  lastFailure: string | null
+}
+
 export interface PoolView {
   name: string
   listens: boolean
@@ -64,6 +79,8 @@ export interface PoolView {
   p50Ms: number | null
   p99Ms: number | null
   workers: WorkerView[]
+  /** null: its workers run an app. */
+  servers: ServerView[] | null
 }
 
 export interface View extends ViewLists {
@@ -166,6 +183,21 @@ export class Views {
       queueP99Ms: windows.waits.quantiles().p99Ms,
       ...windows.responses.quantiles(),
       workers,
+      servers: pool.servers?.map((server) => this.server(name, server, seconds, next)) ?? null,
+    }
+  }
+
+  private server(pool: string, server: UpstreamServerStatus, seconds: number, next: typeof this.last): ServerView {
+    const { slot, generation, name, address, state, requests, failures, inFlight, connections, latencyMs, lastFailure } = server
+    const key = `server ${pool} ${slot} ${generation}`
+    const before = this.last.get(key) ?? { begun: 0, failed: 0 }
+    next.set(key, { begun: requests, failed: failures })
+    return {
+      ...{ slot, generation, state, inFlight, connections, lastFailure },
+      name: name === null || address === null ? name : `${name} (${address})`,
+      perSecond: round(Math.max(0, requests - before.begun) / seconds),
+      failedPerSecond: round(Math.max(0, failures - before.failed) / seconds),
+      latencyMs: round(latencyMs),
     }
   }
 

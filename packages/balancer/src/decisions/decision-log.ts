@@ -22,6 +22,8 @@ export interface DecisionLogOptions {
 export type DecisionLine = { readonly decision: Decision } | { readonly lost: number }
 
 export class DecisionLog {
+  /** Called when recording has begun or ended. */
+  onSwitched: (isOn: boolean) => void = () => {}
   private readonly hasher: KeyHasher
   private isAlwaysOn: boolean
   private ring: DecisionRing | undefined
@@ -41,7 +43,7 @@ export class DecisionLog {
   /** Applies the config of a reload. */
   configure(isAlwaysOn: boolean): void {
     this.isAlwaysOn = isAlwaysOn
-    if (isAlwaysOn) this.ring ??= new DecisionRing(this.hasher)
+    if (isAlwaysOn) this.open()
     else if (this.isOn) this.keepOn()
   }
 
@@ -91,14 +93,25 @@ export class DecisionLog {
 
   /** A reader is here: recording goes on, and its end is put off. */
   private keepOn(): DecisionRing {
-    this.ring ??= new DecisionRing(this.hasher)
+    const ring = this.open()
     clearTimeout(this.timer)
     this.timer = setTimeout(() => {
       if (this.isAlwaysOn) return
       if (this.followers > 0) this.keepOn()
-      else this.ring = undefined
+      else {
+        this.ring = undefined
+        this.onSwitched(false)
+      }
     }, UNREAD_MS)
     this.timer.unref()
-    return this.ring
+    return ring
+  }
+
+  private open(): DecisionRing {
+    if (this.ring !== undefined) return this.ring
+    const ring = new DecisionRing(this.hasher)
+    this.ring = ring
+    this.onSwitched(true)
+    return ring
   }
 }

@@ -4,7 +4,7 @@ import { KeyHasher, type PolicyKey } from '@switchyard/routing'
 import type { RefusalReason } from '../events.ts'
 import type { ChoiceWay } from '../status.ts'
 import type { Decision, DecisionCandidate, DecisionOrigin } from './decision.ts'
-import type { FrozenCandidate } from './frozen-candidates.ts'
+import type { PoolCandidate } from './frozen-candidates.ts'
 
 const ROWS = 1_000
 /** Of one decision. Memory: a row keeps 120 bytes for each. */
@@ -16,6 +16,8 @@ export interface MadeDecision {
   readonly timeMs: number
   readonly route: string
   readonly pool: string
+  /** The slots are those of proxy workers. */
+  readonly isProxy: boolean
   readonly policy: string
   readonly origin: DecisionOrigin
   readonly waitedMs: number
@@ -24,13 +26,17 @@ export interface MadeDecision {
   readonly by: ChoiceWay | undefined
   readonly refused: RefusalReason | undefined
   /** Empty: the decision was made without them. */
-  readonly candidates: readonly FrozenCandidate[]
+  readonly candidates: readonly SeenCandidate[]
 }
+
+/** A candidate as the choice saw it. */
+export type SeenCandidate = Pick<PoolCandidate, 'slot' | 'generation' | 'weight' | 'load'> & { readonly seatWeight: number }
 
 class Row {
   timeMs = 0
   route = ''
   pool = ''
+  isProxy = false
   policy = ''
   origin: DecisionOrigin = 'client'
   waitedMs = 0
@@ -62,11 +68,12 @@ export class DecisionRing {
     return Math.max(1, this.recorded - ROWS + 1)
   }
 
-  record({ timeMs, route, pool, policy, origin, waitedMs, key, worker, by, refused, candidates }: MadeDecision): void {
+  record({ timeMs, route, pool, isProxy, policy, origin, waitedMs, key, worker, by, refused, candidates }: MadeDecision): void {
     const row = this.nextRow()
     row.timeMs = timeMs
     row.route = route
     row.pool = pool
+    row.isProxy = isProxy
     row.policy = policy
     row.origin = origin
     row.waitedMs = waitedMs
@@ -88,12 +95,13 @@ export class DecisionRing {
   read(number: number): Decision | undefined {
     const row = number < this.oldest || number > this.recorded ? undefined : this.rows[(number - 1) % ROWS]
     if (row === undefined) return undefined
-    const { timeMs, route, pool, policy, origin, waitedMs, keyKind, keyLow, keyHigh, slot, generation, by, refused, omitted } = row
+    const { timeMs, route, pool, isProxy, policy, origin, waitedMs, keyKind, keyLow, keyHigh, slot, generation, by, refused, omitted } = row
     return {
       number,
       time: timeMs,
       route,
       pool,
+      ...(isProxy && { proxy: true }),
       policy,
       origin,
       waitedMs,
@@ -116,13 +124,13 @@ export class DecisionRing {
   }
 }
 
-function recordLoads(row: Row, candidates: readonly FrozenCandidate[]): void {
+function recordLoads(row: Row, candidates: readonly SeenCandidate[]): void {
   row.count = Math.min(candidates.length, MAX_CANDIDATES)
   row.omitted = candidates.length - row.count
   if (row.loads.length < row.count * FIELDS) row.loads = new Float64Array(row.count * FIELDS)
   const { loads } = row
   for (let index = 0, at = 0; index < row.count; index++) {
-    const { slot, generation, weight, seatWeight, load } = candidates[index] as FrozenCandidate
+    const { slot, generation, weight, seatWeight, load } = candidates[index] as SeenCandidate
     loads[at++] = slot
     loads[at++] = generation
     loads[at++] = weight

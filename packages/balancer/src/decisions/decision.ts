@@ -5,9 +5,10 @@ import type { ChoiceWay } from '../status.ts'
 
 /**
  * Where the connection came from: its client; a worker that gave it back with its next request; a rest; a worker that was stuck or could not receive it;
- * another primary. `forwarded`: a worker asked for one request, because its connection can't move.
+ * another primary. `forwarded`: a worker asked for one request, because its connection can't move. `proxied`: a proxy worker chose an upstream server for a
+ * request.
  */
-export type DecisionOrigin = 'client' | 'given-back' | 'rested' | 'recalled' | 'returned' | 'passed' | 'forwarded'
+export type DecisionOrigin = 'client' | 'given-back' | 'rested' | 'recalled' | 'returned' | 'passed' | 'forwarded' | 'proxied'
 
 /** A worker that could have been chosen, with its load at that moment. Times in ms. */
 export interface DecisionCandidate {
@@ -43,6 +44,8 @@ export interface Decision {
   waitedMs: number
   /** The key that binds the request, hashed; null: it has none. */
   key: { kind: string; hash: string } | null
+  /** The slots are those of proxy workers, see worker-name.ts. Left out: they are not. */
+  proxy?: boolean | undefined
   /** null: no worker was chosen. */
   worker: { slot: number; generation: number } | null
   by: ChoiceWay | null

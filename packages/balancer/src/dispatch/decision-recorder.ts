@@ -55,6 +55,7 @@ export class DecisionRecorder {
       timeMs: Date.now(),
       route,
       pool: pool.settings.name,
+      isProxy: pool.settings.upstream !== undefined,
       policy: policy.name,
       origin,
       waitedMs,

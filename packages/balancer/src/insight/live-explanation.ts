@@ -31,6 +31,8 @@ export interface LiveExplanation {
   /** The routes in order, up to the one that matches. */
   tried: { route: string; why: string }[]
   pool: string
+  /** The workers are proxies for upstream servers. Left out: they are not. */
+  proxy?: boolean | undefined
   policy: string
   /** Hashed; null: the request has no key. */
   key: { kind: string; hash: string } | null
@@ -66,6 +68,7 @@ export function explainLive(request: UserRequest, options: InsightOptions): Live
     route: route.name,
     tried: tried.map((one) => ({ route: one.route.name, why: one.why })),
     pool: pool.settings.name,
+    ...(pool.settings.upstream !== undefined && { proxy: true }),
     policy: policy.name,
     key: key === undefined ? null : { kind: key.kind, hash: records.hasher.of(key.value) },
     why: policy.explain?.(pool.candidates, head) ?? 'its own code decides',

@@ -1,9 +1,13 @@
 // How a line of a worker looks in a log file, and reads it back.
 
+import { slotName } from '../worker-name.ts'
+
 /** A line that a worker printed. */
 export interface OutputLine {
   pool: string
   slot: number
+  /** The worker passes requests to upstream servers. */
+  proxy?: boolean | undefined
   stream: 'stdout' | 'stderr'
   line: string
 }
@@ -22,23 +26,24 @@ export interface ReadLine {
   readonly msg: string
   readonly pool?: string | undefined
   readonly slot?: number | undefined
+  readonly proxy?: boolean | undefined
   readonly stream?: 'stdout' | 'stderr' | undefined
 }
 
 const INFO_LEVEL = 30
 const WARN_LEVEL = 40
 const TIMED = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) /
-const FROM_WORKER = /^([A-Za-z][\w-]{0,62})\/(\d{1,6}) \| /
+const FROM_WORKER = /^([A-Za-z][\w-]{0,62})\/(proxy\/)?(\d{1,6}) \| /
 const FROM_BALANCER = 'balancer: '
 
 /** Returns what turns a line of a worker into text with a line feed. `time` in milliseconds. */
 export function lineText({ format, timestamps, isNamed }: LineTextOptions): (line: OutputLine, time: number) => string {
   const stamp = timeText()
   if (format === 'json') {
-    return ({ pool, slot, stream, line }, time) =>
-      `{"level":${INFO_LEVEL},"time":${time},"pool":"${pool}","slot":${slot},"stream":"${stream}","msg":${JSON.stringify(line)}}\n`
+    return ({ pool, slot, proxy, stream, line }, time) =>
+      `{"level":${INFO_LEVEL},"time":${time},"pool":"${pool}","slot":${slot}${proxy === true ? ',"proxy":true' : ''},"stream":"${stream}","msg":${JSON.stringify(line)}}\n`
   }
-  return ({ pool, slot, line }, time) => `${timestamps ? stamp(time) : ''}${isNamed ? '' : `${pool}/${slot} | `}${line}\n`
+  return (line, time) => `${timestamps ? stamp(time) : ''}${isNamed ? '' : `${slotName(line)} | `}${line.line}\n`
 }
 
 /** The line that stands where lines were lost. */
@@ -61,8 +66,8 @@ export function readLineText(text: string, origin: Pick<ReadLine, 'pool' | 'slot
   const timeMs = time === undefined ? undefined : Date.parse(time)
   if (rest.startsWith(FROM_BALANCER) && rest.includes(' lost here, '))
     return { time: timeMs, level: WARN_LEVEL, msg: rest.slice(FROM_BALANCER.length) }
-  const [prefix = '', pool, slot] = (origin.pool === undefined && FROM_WORKER.exec(rest)) || []
-  const named = pool === undefined ? {} : { pool, slot: Number(slot) }
+  const [prefix = '', pool, proxy, slot] = (origin.pool === undefined && FROM_WORKER.exec(rest)) || []
+  const named = pool === undefined ? {} : { pool, slot: Number(slot), ...(proxy !== undefined && { proxy: true }) }
   return { time: timeMs, level: INFO_LEVEL, stream: 'stdout', ...origin, ...named, msg: rest.slice(prefix.length) }
 }
 

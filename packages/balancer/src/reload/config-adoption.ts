@@ -9,6 +9,7 @@ import type { ConfigListeners } from '../listeners/config-listeners.ts'
 import type { EmbeddedSessions } from '../sessions/embedded-sessions.ts'
 import type { Settings } from '../settings.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
+import type { Upstreams } from '../upstreams/upstreams.ts'
 import type { RedisSharing, RedisSharingSettings } from '../visitors/redis-sharing.ts'
 import type { VisitorTable, VisitorTableOptions } from '../visitors/visitor-table.ts'
 
@@ -21,6 +22,7 @@ export interface ConfigAdoptionOptions {
   readonly visitors: VisitorTable
   readonly redisSharing: RedisSharing
   readonly jobs: Jobs
+  readonly upstreams: Pick<Upstreams, 'configure'>
 }
 
 export class ConfigAdoption {
@@ -50,7 +52,7 @@ export class ConfigAdoption {
   }
 
   adopt(routes: BoundRoutes): void {
-    const { config, configListeners, supervisor, changes, sessions, visitors, redisSharing, jobs } = this.options
+    const { config, configListeners, supervisor, changes, sessions, visitors, redisSharing, jobs, upstreams } = this.options
     const dropped = config.adopt(routes)
     configListeners.adopt(routes.shared.listen)
     supervisor.limits = routes.settings.limits
@@ -59,13 +61,16 @@ export class ConfigAdoption {
     visitors.configure(visitorBounds(routes.settings))
     redisSharing.configure(sharingSettings(routes))
     jobs.configure(routes.settings.pools)
+    upstreams.configure(routes.settings.pools)
     changes.placeAll()
   }
 
   /** The reload has failed: removes the pools that only its config named. */
   discard(): void {
-    this.drop(this.options.config.dropOthers())
-    this.options.configListeners.discard()
+    const { config, configListeners, upstreams } = this.options
+    this.drop(config.dropOthers())
+    configListeners.discard()
+    upstreams.configure(config.current.settings.pools)
   }
 
   /** A worker of this pool is gone, and the pool goes with its last worker if no config names it. */
@@ -85,8 +90,13 @@ export class ConfigAdoption {
   }
 }
 
-export function visitorOptions(settings: Settings, pools: ReadonlyMap<string, Pool>): VisitorTableOptions {
-  const isHeld = (pool: string, slot: number): boolean => pools.get(pool)?.isHeld(slot) === true
+/** `serves`: does an upstream server of this slot get requests? undefined: the slots of the pool are workers. */
+export function visitorOptions(
+  settings: Settings,
+  pools: ReadonlyMap<string, Pool>,
+  serves: (pool: string, slot: number) => boolean | undefined,
+): VisitorTableOptions {
+  const isHeld = (pool: string, slot: number): boolean => serves(pool, slot) ?? pools.get(pool)?.isHeld(slot) === true
   return { ...visitorBounds(settings), now: () => performance.now(), isHeld }
 }
 

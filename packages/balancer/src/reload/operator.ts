@@ -7,7 +7,10 @@ import type { OperationResult, ScaleChange } from '../operations.ts'
 import type { PoolSettings, Settings } from '../settings.ts'
 import { DesiredPool } from '../supervisor/desired-pool.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
+import type { Upstreams } from '../upstreams/upstreams.ts'
+import { type SlotName, slotName } from '../worker-name.ts'
 import type { ConfigAdoption } from './config-adoption.ts'
+import { changesServersAlone, operationError, outOfService, ServerOperations } from './server-operations.ts'
 
 export interface OperatorOptions {
   readonly supervisor: Supervisor
@@ -17,15 +20,18 @@ export interface OperatorOptions {
     /** Why no process of a schedule may be started now. */
     obstacleTo(pool: string): string | undefined
   }
+  readonly upstreams: Upstreams
 }
 
 export class Operator {
   private readonly options: OperatorOptions
+  private readonly servers: ServerOperations
   private busyWith: string | undefined
   private undo: { readonly settings: Settings; readonly pool: string | undefined } | undefined
 
   constructor(options: OperatorOptions) {
     this.options = options
+    this.servers = new ServerOperations(options.upstreams)
   }
 
   reload(settings: Settings, pool?: string): Promise<OperationResult> {
@@ -90,16 +96,20 @@ export class Operator {
     })
   }
 
-  async drainSlot(pool: string, slot: number): Promise<OperationResult> {
+  async drainSlot(name: SlotName): Promise<OperationResult> {
+    const { pool, slot } = name
+    if (this.servers.isServer(name)) return this.announced('drain', pool, () => this.servers.drain(name))
     const desired = this.desiredOf(pool, slot)
     return this.announced('drain', pool, async () => {
       desired.held.add(slot)
       await this.options.supervisor.pursue(() => !desired.held.has(slot) || this.options.supervisor.inSlot({ pool, slot }).length === 0)
-      return { message: `${pool}/${slot} is out of service; 'balancer restart ${pool}/${slot}' brings it back` }
+      return { message: outOfService(name) }
     })
   }
 
-  async restartSlot(pool: string, slot: number): Promise<OperationResult> {
+  async restartSlot(name: SlotName): Promise<OperationResult> {
+    const { pool, slot } = name
+    if (this.servers.isServer(name)) return this.announced('restart', pool, () => this.servers.restart(name))
     const desired = this.desiredOf(pool, slot)
     if (desired.isOneOff) return this.runNow(desired, slot)
     const { supervisor } = this.options
@@ -123,7 +133,7 @@ export class Operator {
         for (const worker of old) worker.retiring = undefined
         throw error
       }
-      return { message: `${pool}/${slot} was restarted` }
+      return { message: `${slotName(name)} was restarted` }
     })
   }
 
@@ -156,7 +166,10 @@ export class Operator {
     const before = this.options.config.current.settings
     const after = pool === undefined ? settings : this.withPool(before, settings, pool)
     const routes = await this.options.config.prepare(after)
-    const names = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
+    const asked = pool === undefined ? after.pools.map(({ name }) => name) : [pool]
+    // Proxy workers are told of other servers while they run.
+    const kept = asked.filter((name) => changesServersAlone(this.options.config.current, routes, name))
+    const names = asked.filter((name) => !kept.includes(name))
     for (const name of names) this.begin(routes, name)
     const failure = () => names.map((name) => supervisor.desired.get(name)?.reverted).find((why) => why !== undefined)
     await supervisor.pursue(() => failure() !== undefined || names.every((name) => supervisor.desired.get(name)?.replaced === true))
@@ -175,11 +188,14 @@ export class Operator {
     for (const name of names) supervisor.desired.get(name)?.complete()
     this.options.config.adopt(routes)
     await supervisor.pursue(() => supervisor.superfluous().length === 0)
+    if (names.length === 0)
+      return { message: `the servers of ${kept.join(', ')} are those of the config now; their proxy workers were kept` }
     const [name = ''] = names
     if (names.length === 1 && supervisor.desired.get(name)?.isOneOff === true)
       return { message: `the next process of ${name} runs the new config` }
     const workerSlots = names.reduce((sum, name) => sum + (supervisor.desired.get(name)?.workers ?? 0), 0)
-    return { message: `${counted(workerSlots)} of ${names.join(', ')} replaced` }
+    const others = kept.length === 0 ? '' : `; the servers of ${kept.join(', ')} are those of the config now`
+    return { message: `${counted(workerSlots)} of ${names.join(', ')} replaced${others}` }
   }
 
   private begin({ settings, shared }: BoundRoutes, name: string): void {
@@ -234,14 +250,6 @@ export class Operator {
       throw error
     }
   }
-}
-
-function operationError(
-  code: 'ERR_BUSY' | 'ERR_UNKNOWN_SEAT' | 'ERR_NOTHING_TO_ROLL_BACK' | 'ERR_RELOAD_FAILED',
-  message: string,
-  retryable = false,
-): BalancerError {
-  return new BalancerError(code, message, { source: code === 'ERR_RELOAD_FAILED' ? 'app' : 'system', retryable })
 }
 
 function slotsOf({ workers, version }: DesiredPool): number {

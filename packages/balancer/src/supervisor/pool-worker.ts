@@ -2,7 +2,7 @@
 
 import type { Channel, Connection, LoadRow, Question, Transport, WorkerLink } from '@switchyard/handoff'
 import { type Candidate, type SlowStart, slowStartShare } from '@switchyard/routing'
-import type { SessionReport, ToWorker, WorkerObservations } from '@switchyard/worker-runtime'
+import type { SessionReport, ToWorker, UpstreamReport, WorkerObservations } from '@switchyard/worker-runtime'
 import type { Seat } from '../events.ts'
 import type { PoolSettings } from '../settings.ts'
 import type { PlannedWorker, RetireReason } from './plan-input.ts'
@@ -71,6 +71,8 @@ export class PoolWorker implements Candidate {
   sessions: SessionReport | undefined
   /** What it has reported for advice. */
   observed: WorkerObservations | undefined
+  /** What it makes of its pool's upstream servers. undefined: it runs an app, or has not reported. */
+  upstream: UpstreamReport | undefined
 
   /** While its weight still grows; undefined: it has its whole weight. */
   private slowStart: SlowStart | undefined
@@ -121,6 +123,11 @@ export class PoolWorker implements Candidate {
     return this.settings.schedule !== undefined
   }
 
+  /** Does it pass requests to upstream servers? */
+  get isProxy(): boolean {
+    return this.settings.upstream !== undefined
+  }
+
   /** As the plan sees it. `silentMs`: how long ago its loop was last seen to turn. */
   planned(silentMs: number): PlannedWorker {
     const { id, pool, slot, generation, sinceMs, upMs, hasBegun, retiring, sealed, drained, stoppingMs, killed, settings, isOneOff } = this
@@ -131,7 +138,8 @@ export class PoolWorker implements Candidate {
   }
 
   get workerSlot(): Seat {
-    return { pool: this.pool, slot: this.slot, generation: this.generation, pid: this.process?.pid ?? 0 }
+    const { pool, slot, generation, process, isProxy } = this
+    return { pool, slot, generation, pid: process?.pid ?? 0, ...(isProxy && { proxy: true }) }
   }
 
   send(message: ToWorker): void {

@@ -4,6 +4,7 @@
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter } from '../events.ts'
 import type { LimitSettings } from '../settings.ts'
+import { slotName } from '../worker-name.ts'
 import type { DesiredPool } from './desired-pool.ts'
 import type { ExitReasons } from './exit-reasons.ts'
 import type { Outages } from './outages.ts'
@@ -209,7 +210,7 @@ export class WorkerLifecycle {
   private failReload(worker: PoolWorker): boolean {
     const desired = this.options.desiredOf(worker.pool)
     const fails = desired.previous !== undefined && worker.generation === desired.generation && worker.state !== 'draining'
-    if (fails) desired.failure ??= `${worker.pool}/${worker.slot}: ${this.options.exitReasons.of(worker)}`
+    if (fails) desired.failure ??= `${slotName(worker.workerSlot)}: ${this.options.exitReasons.of(worker)}`
     return fails
   }
 

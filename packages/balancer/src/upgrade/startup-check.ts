@@ -4,6 +4,7 @@
 import { BalancerError } from '../errors.ts'
 import type { BalancerEmitter, BalancerEvents } from '../events.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
+import { slotName } from '../worker-name.ts'
 
 /** Lines of stderr that are kept to explain an exit. */
 const LAST_LINES = 50
@@ -51,12 +52,12 @@ export class StartupCheck {
     await this.result
   }
 
-  private readonly onExited = ({ pool, slot, code, signal, isFinal }: BalancerEvents['workerExited'][0]): void => {
+  private readonly onExited = ({ code, signal, isFinal, ...worker }: BalancerEvents['workerExited'][0]): void => {
     if (isFinal) return
     const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`
     // The first line of a stack trace names the error.
     const reason = this.lines.find((line) => /^\w*Error\b/.test(line)) ?? this.lines.at(-1)
-    this.fail(`worker ${pool}/${slot} ${how}${reason === undefined ? '' : `: ${reason}`}`)
+    this.fail(`worker ${slotName(worker)} ${how}${reason === undefined ? '' : `: ${reason}`}`)
   }
 
   private readonly onOutput = ({ stream, line }: BalancerEvents['workerOutput'][0]): void => {
@@ -73,7 +74,7 @@ export class StartupCheck {
     if (silent === undefined) {
       this.end()
       this.settle.resolve()
-    } else if (waitedMs >= hangTimeoutMs) this.fail(`worker ${silent.pool}/${silent.slot} listens, then its loop hangs`)
+    } else if (waitedMs >= hangTimeoutMs) this.fail(`worker ${slotName(silent.workerSlot)} listens, then its loop hangs`)
     else this.timer = setTimeout(() => this.checkLoops(sinceMs), POLL_MS)
   }
 

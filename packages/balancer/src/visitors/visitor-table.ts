@@ -65,20 +65,16 @@ export class VisitorTable implements VisitorSlots {
 
   slotOf(pool: string, cookie: string, value: string): number | undefined {
     const key = visitorKey(cookie, value)
-    const name = tableKey(pool, key)
-    const row = this.find(name)
-    if (row === undefined) return undefined
-    const now = this.options.now()
-    row.untilMs = now + this.ttlMs
-    this.store(name, row)
-    if (now >= row.announceMs) this.announce(pool, key, row)
-    return row.slot
+    const row = this.find(tableKey(pool, key))
+    if (row !== undefined) this.use(pool, key, row)
+    return row?.slot
   }
 
   /** A worker has set these visitors' cookie. The first slot keeps a visitor for as long as it has a ready worker. */
   learn(pool: string, slot: number, keys: readonly string[]): void {
     for (const key of keys) {
       const row = this.find(tableKey(pool, key))
+      if (row?.slot === slot) this.use(pool, key, row)
       if (row !== undefined && (row.slot === slot || this.options.isHeld(pool, row.slot))) continue
       if (row === undefined) this.counts.learned++
       else this.counts.moved++
@@ -116,6 +112,14 @@ export class VisitorTable implements VisitorSlots {
     this.rows.delete(name)
     this.counts.expired++
     return undefined
+  }
+
+  /** The visitor is there again. */
+  private use(pool: string, key: string, row: VisitorRow): void {
+    const now = this.options.now()
+    row.untilMs = now + this.ttlMs
+    this.store(tableKey(pool, key), row)
+    if (now >= row.announceMs) this.announce(pool, key, row)
   }
 
   private store(name: string, row: VisitorRow): void {

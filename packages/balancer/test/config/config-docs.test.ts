@@ -16,7 +16,7 @@ import { defaultAutoscale } from '../../src/config/pool/autoscale-options.ts'
 import { defaultOutliers } from '../../src/config/pool/outlier-options.ts'
 import { defaultQueue, defaultReload, defaultSlowStart, poolEntries, poolParts } from '../../src/config/pool/pool-options.ts'
 import { defaultHealthWhen, defaultReadyWhen } from '../../src/config/pool/probe-options.ts'
-import { defaultUpstream } from '../../src/config/pool/upstream-options.ts'
+import { defaultUpstream, defaultUpstreamDns } from '../../src/config/pool/upstream-options.ts'
 import { routeEntries } from '../../src/config/route-options.ts'
 import { sessionEntries, sessionParts } from '../../src/config/session-options.ts'
 import { tlsOptionEntries } from '../../src/config/tls-options.ts'
@@ -52,7 +52,9 @@ for (const [name, value] of Object.entries(defaultLimits).filter(([, value]) => 
   test(`default of ${name}`, () => assert.is(rowsOf(configuration).get(name)?.[1], String(value)))
 
 for (const [part, entries] of Object.entries(poolParts)) {
-  for (const key of Object.keys(entries)) test(`option ${part}.${key}`, () => assert.ok(rowsOf(configuration).has(`${part}.${key}`)))
+  // `upstream.dns` has options of its own.
+  for (const key of Object.keys(entries))
+    test(`option ${part}.${key}`, () => assert.match(configuration, new RegExp(`^\\| \`${part}\\.${key}(\\.|\`)`, 'm')))
 }
 
 for (const [part, entries] of Object.entries({ logs: logEntries, 'logs.rotate': rotationEntries, accessLog: accessLogEntries })) {
@@ -94,6 +96,7 @@ const parts = {
   outliers: defaultOutliers,
   autoscale: defaultAutoscale,
   upstream: defaultUpstream,
+  'upstream.dns': defaultUpstreamDns,
 }
 for (const [part, defaults] of Object.entries(parts)) {
   for (const [name, value] of Object.entries(defaults))

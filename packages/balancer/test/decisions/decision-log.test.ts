@@ -12,6 +12,7 @@ const made = (route: string, key?: string): MadeDecision => ({
   timeMs: 1,
   route,
   pool: 'web',
+  isProxy: false,
   policy: 'sticky-hash',
   origin: 'client',
   waitedMs: 2,

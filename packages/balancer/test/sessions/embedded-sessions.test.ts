@@ -6,7 +6,7 @@ import { sessionDefaults, type ToPrimary, type ToWorker } from '@switchyard/work
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
 import { contractTombstoneMs, sessionStoreContract } from '../../../sessions/test/session-store-contract.ts'
-import { readFromPrimary, readFromWorker } from '../../../worker-runtime/src/protocol.ts'
+import { readFromPrimary, readFromWorker } from '../../../worker-runtime/src/message-checks.ts'
 import { EmbeddedStore } from '../../../worker-runtime/src/session-adapters/embedded-store.ts'
 import { EmbeddedSessions, type SessionBatch, type SessionClient } from '../../src/sessions/embedded-sessions.ts'
 import { SessionReaders } from '../../src/sessions/session-readers.ts'

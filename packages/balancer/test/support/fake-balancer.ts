@@ -11,6 +11,7 @@ import type { OperationResult, ScaleChange } from '../../src/operations.ts'
 import type { Settings } from '../../src/settings.ts'
 import type { BalancerStatus, LogStatuses, LoopReading, WorkerStatus } from '../../src/status.ts'
 import { Startup } from '../../src/upgrade/startup.ts'
+import type { SlotName } from '../../src/worker-name.ts'
 
 /** The status fields of a pool in which nothing changes. */
 export const calmPool = {
@@ -24,6 +25,7 @@ export const calmPool = {
   listens: true,
   job: null,
   restartsAtMs: null,
+  servers: null,
   queue: { length: 0, waits: { counts: responseBoundsMs.map(() => 0).concat(0), sumMs: 0 } },
 }
 
@@ -171,11 +173,11 @@ export class FakeBalancer implements RunningBalancer {
     return this.run('scale', pool, JSON.stringify(change))
   }
 
-  drainSlot(pool: string, slot: number): Promise<OperationResult> {
+  drainSlot({ pool, slot }: SlotName): Promise<OperationResult> {
     return this.run('drainSlot', `${pool}/${slot}`)
   }
 
-  restartSlot(pool: string, slot: number): Promise<OperationResult> {
+  restartSlot({ pool, slot }: SlotName): Promise<OperationResult> {
     return this.run('restartSlot', `${pool}/${slot}`)
   }
 

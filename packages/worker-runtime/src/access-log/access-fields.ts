@@ -17,6 +17,8 @@ export const accessFields = [
   'slot',
   'status',
   'time',
+  'upstream',
+  'upstreamTime',
   'url',
   'user',
   'wait',

@@ -15,12 +15,15 @@ import {
   steadyPart,
   tenthsPart,
   timePart,
+  upstreamPart,
 } from './line-parts.ts'
 
 /** What is the same for every line of a worker. */
 export interface AccessFormatContext {
   readonly pool: string
   readonly slot: number
+  /** Is the worker a proxy for upstream servers? Then lines say which one. */
+  readonly isProxy: boolean
 }
 
 /** Writes a line with its end. */
@@ -48,6 +51,8 @@ const fieldParts: Readonly<Record<AccessField, (context: AccessFormatContext) =>
   slot: ({ slot }) => literalPart(String(slot)),
   status: () => steadyPart('status', ({ status }) => String(status)),
   time: () => steadyPart('second', ({ endedMs }) => logTime(endedMs)),
+  upstream: () => changingPart(({ upstream }) => upstream ?? NONE, 'text'),
+  upstreamTime: () => changingPart(({ upstreamMs }) => (upstreamMs < 0 ? NONE : upstreamMs.toFixed(1)), 'text'),
   url: () => changingPart(({ url }) => url || NONE, 'text'),
   user: () => steadyPart('authorization', ({ authorization }) => userOf(authorization)),
   wait: () => steadyPart('waitMs', ({ waitMs }) => waitMs?.toString()),
@@ -71,7 +76,7 @@ function templateParts(template: string, context: AccessFormatContext): LinePart
 }
 
 /** Fields without a value are left out. */
-function jsonParts({ pool, slot }: AccessFormatContext): LinePart[] {
+function jsonParts({ pool, slot, isProxy }: AccessFormatContext): LinePart[] {
   const text = (name: string, value: SteadyValue, read: FieldReader<string | undefined>): LinePart =>
     optionalPart(value, `,"${name}":"`, read, '"')
   return [
@@ -93,6 +98,7 @@ function jsonParts({ pool, slot }: AccessFormatContext): LinePart[] {
     optionalPart('waitMs', ',"waitMs":', ({ waitMs }) => waitMs?.toString(), ''),
     literalPart(',"serviceMs":'),
     tenthsPart(({ serviceMs }) => serviceMs),
+    ...(isProxy ? [upstreamPart(',"upstream":"', '","upstreamMs":', '"')] : []),
     text('placement', 'placement', ({ placement }) => placement),
     optionalPart('isAborted', ',"aborted":', ({ isAborted }) => (isAborted ? 'true' : undefined), ''),
     literalPart('}'),

@@ -37,6 +37,7 @@ export class AccessLog {
   /** undefined: the client is the peer. */
   private readonly client: KeySource | undefined
   private readonly ended = new EndedRequest()
+  private readonly isProxy: boolean
 
   constructor({ runtime, start, requestRoutes, chance }: AccessLogOptions) {
     const { pool, slot, routes, trustedProxies } = runtime.start
@@ -44,7 +45,8 @@ export class AccessLog {
     this.batches = new LineBatches(openLineSink(start, (lines) => runtime.send({ switchyard: 'access-lost', lines })))
     this.requestRoutes = requestRoutes
     this.routeNames = routes.map(({ name }) => name)
-    this.format = lineFormat(start.format, { pool, slot })
+    this.isProxy = runtime.start.upstream !== undefined
+    this.format = lineFormat(start.format, { pool, slot, isProxy: this.isProxy })
     this.client = trustedProxies.length === 0 ? undefined : clientAddress({ trustedProxies })
     process.on('exit', this.batches.flushLast)
   }
@@ -123,6 +125,7 @@ export class AccessLog {
     const { ended, batches } = this
     const lines = batches.open()
     ended.fill(request, logged, this.routeNames[route] ?? '')
+    if (this.isProxy) ended.fillUpstream(request)
     ended.end(Math.floor(batches.sinceEpochMs + nowMs), serviceMs, status, bytes, isAborted)
     this.format(ended, lines)
     batches.close()

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { LoggedRequest, Placement } from '../server/open-requests.ts'
+import { upstreamOf } from '../server/upstream-of-request.ts'
 
 /** The status of a request whose connection ended before its answer began, as in nginx. */
 export const NO_ANSWER = 499
@@ -49,6 +50,9 @@ export class EndedRequest {
   /** Milliseconds since 1970. */
   endedMs = 0
   serviceMs = 0
+  /** The upstream server, and the time until its answer began; -1: it has not. */
+  upstream: string | undefined = undefined
+  upstreamMs = -1
   status = 0
   /** Bytes of the body as sent; -1: unknown. */
   bytes = -1
@@ -93,6 +97,13 @@ export class EndedRequest {
     this.bytes = bytes
     this.isAborted = isAborted
     this.changes = changes
+  }
+
+  /** For a worker that is a proxy for upstream servers. */
+  fillUpstream(request: IncomingMessage): void {
+    const upstream = upstreamOf(request)
+    this.upstream = upstream?.name
+    this.upstreamMs = upstream?.ms ?? -1
   }
 
   /** Reads the fields in one pass, without Node's object of all fields. */

@@ -67,6 +67,22 @@ export function tenthsPart(read: FieldReader<number>): LinePart {
   return { dependsOn: undefined, write: (ended, line) => line.writeTenths(read(ended)) }
 }
 
+/** For JSON: the upstream server and the time until its answer began; nothing at all for a request that was sent to none. */
+export function upstreamPart(before: string, between: string, withoutTime: string): LinePart {
+  const [first, second, end] = [before, between, withoutTime].map((text) => Buffer.from(text, 'latin1')) as [Buffer, Buffer, Buffer]
+  return {
+    dependsOn: undefined,
+    write({ upstream, upstreamMs }, line) {
+      if (upstream === undefined) return
+      line.write(first)
+      line.writeText(upstream, 'json')
+      if (upstreamMs < 0) return line.write(end)
+      line.write(second)
+      line.writeTenths(upstreamMs)
+    },
+  }
+}
+
 /** `before` and the end of the request in ms since 1970. Most lines are of the same second as the one before. */
 export function timePart(before: string): LinePart {
   const bytes = Buffer.from(before + '0'.repeat(TIME_DIGITS), 'latin1')

@@ -20,7 +20,7 @@ const FIELD = 'X-Switchyard-Explain'
 /** Fields of requests that came through a proxy. */
 const PROXY_FIELDS = ['x-forwarded-for', 'forwarded', 'via', 'x-real-ip'] as const
 
-export type ExplainStart = Pick<WorkerStart, 'pool' | 'slot' | 'generation' | 'trustedProxies'>
+export type ExplainStart = Pick<WorkerStart, 'pool' | 'slot' | 'generation' | 'trustedProxies' | 'upstream'>
 
 export class ExplainHeader {
   private readonly start: ExplainStart
@@ -67,11 +67,11 @@ export class ExplainHeader {
   }
 
   private textFor(head: RequestHead, arrival: Arrival): string {
-    const { pool, slot, generation } = this.start
+    const { pool, slot, generation, upstream } = this.start
     const { name, policy } = this.table.find(head)
     const key = policy.policy?.key?.(head)
     return [
-      `worker=${pool}/${slot}`,
+      `worker=${pool}/${upstream === undefined ? '' : 'proxy/'}${slot}`,
       `generation=${generation}`,
       `route=${quoted(name)}`,
       `policy=${policy.policyName}`,

@@ -54,7 +54,8 @@ function policyOf({ policy }: WorkerRoute, trustedProxies: readonly string[], ow
   return policy === undefined || policy === 'own' ? own : policyFromData(policy, { trustedProxies })
 }
 
-async function loadOwn(where: OwnPolicies | undefined): Promise<readonly (Policy | undefined)[]> {
+/** Policies that are the user's own code, by the number of the route. Throws what the config throws. */
+export async function loadOwn(where: OwnPolicies | undefined): Promise<readonly (Policy | undefined)[]> {
   if (where === undefined) return []
   const { module, file, variables } = where
   const { loadPolicies } = (await import(module)) as {

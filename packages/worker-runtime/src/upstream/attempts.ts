@@ -24,7 +24,9 @@ export interface AttemptContext {
   readonly servers: UpstreamServers
   readonly policyOf: (request: IncomingMessage) => { readonly policy: Policy; readonly head: RequestHead }
   readonly onFailure: (reason: FailureReason, server: UpstreamServer | undefined, request: IncomingMessage) => void
-  readonly onSent: (server: UpstreamServer) => void
+  readonly onSent: (server: UpstreamServer, request: IncomingMessage) => void
+  /** An answer of the server has begun, after this time. */
+  readonly onAnswered: (ms: number, request: IncomingMessage) => void
   readonly onRetry: () => void
   /** How long a request waits for a connection. */
   readonly queueTimeoutMs: number
@@ -60,13 +62,15 @@ export abstract class UpstreamAttempts {
     this.server = server
     this.sentAtMs = this.context.now()
     server.begin()
-    this.context.onSent(server)
+    this.context.onSent(server, this.request)
     this.send(server)
   }
 
   /** An answer has begun. */
   protected onAnswer(): void {
-    this.server?.succeed(this.context.now() - this.sentAtMs)
+    const ms = this.context.now() - this.sentAtMs
+    this.server?.succeed(ms)
+    this.context.onAnswered(ms, this.request)
   }
 
   /** The attempt has ended, with or without an answer. Does nothing the second time. */

@@ -2,7 +2,7 @@
 
 import { connect as connectTcp, isIP, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import type { UpstreamAddress, UpstreamStart } from '../upstream-start.ts'
+import type { UpstreamStart, UpstreamTarget } from '../upstream-start.ts'
 import { type ConnectionOwner, UpstreamConnection } from './connection/upstream-connection.ts'
 import { CONNECT_TIMEOUT } from './failure.ts'
 
@@ -28,7 +28,8 @@ type Limits = Pick<UpstreamStart, 'connectTimeoutMs' | 'idleTimeoutMs' | 'respon
 
 /** It never queues: the bound is kept by the choice of the server. */
 export class UpstreamConnections implements ConnectionOwner {
-  private readonly address: UpstreamAddress
+  private readonly target: UpstreamTarget
+  private readonly opened = new Set<Socket>()
   private readonly limits: Limits
   /** The one used last is at the end. */
   private readonly idle: UpstreamConnection[] = []
@@ -38,8 +39,8 @@ export class UpstreamConnections implements ConnectionOwner {
   private session: Buffer | undefined
   private closed = false
 
-  constructor(address: UpstreamAddress, options: Limits) {
-    this.address = address
+  constructor(target: UpstreamTarget, options: Limits) {
+    this.target = target
     this.limits = options
   }
 
@@ -88,8 +89,23 @@ export class UpstreamConnections implements ConnectionOwner {
     this.forgetIdle()
   }
 
+  /** Connections are kept again. */
+  reopen(): void {
+    this.closed = false
+  }
+
+  /** Connections that are open, in use or idle, upgraded ones included. */
+  get openCount(): number {
+    return this.opened.size
+  }
+
+  /** Ends every connection. */
+  cut(): void {
+    for (const socket of [...this.opened]) socket.destroy()
+  }
+
   private make(header: Buffer | undefined, now: number): UpstreamConnection {
-    const isSecure = this.address.protocol === 'https'
+    const isSecure = this.target.protocol === 'https'
     readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES)
     const onread: OnReadOpts = {
       buffer: readBuffer,
@@ -110,31 +126,40 @@ export class UpstreamConnections implements ConnectionOwner {
   }
 
   private connect(header: Buffer | undefined, allowHalfOpen: boolean, onread: OnReadOpts | undefined): Socket {
-    const isSecure = this.address.protocol === 'https'
+    const isSecure = this.target.protocol === 'https'
     const socket = isSecure ? this.openSecure(header) : this.openPlain(header, allowHalfOpen, onread)
-    const onLate = () => socket.destroy(Object.assign(new Error('the connection took too long'), { code: CONNECT_TIMEOUT }))
-    const timer = setTimeout(onLate, this.limits.connectTimeoutMs)
-    const settle = () => clearTimeout(timer)
+    let isSettled = false
+    const late = () => {
+      if (!isSettled) socket.destroy(Object.assign(new Error('the connection took too long'), { code: CONNECT_TIMEOUT }))
+    }
+    // After a long turn of the event loop timers come before events of sockets, and the connection may have been made long since.
+    const timer = setTimeout(() => setImmediate(late), this.limits.connectTimeoutMs)
+    const settle = () => {
+      isSettled = true
+      clearTimeout(timer)
+    }
     socket.once(isSecure ? 'secureConnect' : 'connect', settle)
     socket.once('close', settle)
+    this.opened.add(socket)
+    socket.once('close', () => this.opened.delete(socket))
     // There may be no other listener.
     socket.on('error', ignore)
     return socket
   }
 
   private openPlain(header: Buffer | undefined, allowHalfOpen: boolean, onread?: OnReadOpts): Socket {
-    const { host, port, path } = this.address
-    const options = path === undefined ? { host, port, noDelay: true } : { path }
+    const { address, host, port, path } = this.target
+    const options = path === undefined ? { host: address ?? host, port, noDelay: true } : { path }
     const socket = connectTcp({ ...options, allowHalfOpen, ...(onread !== undefined && { onread }) } as TcpNetConnectOpts)
     if (header !== undefined) socket.write(header)
     return socket
   }
 
   private openSecure(header: Buffer | undefined): Socket {
-    const { host, port } = this.address
+    const { address, host, port } = this.target
     const servername = host === undefined || isIP(host) !== 0 ? '' : host
     const below = header && this.openPlain(header, false)
-    const target = below === undefined ? { host, port } : { socket: below, host }
+    const target = below === undefined ? { host: address ?? host, port } : { socket: below, host }
     const { session } = this
     const options = { ...target, servername, ca: this.limits.ca, ALPNProtocols: ['http/1.1'], session }
     const secure = connectTls(options as ConnectionOptions)

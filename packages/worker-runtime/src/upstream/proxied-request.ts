@@ -9,7 +9,7 @@ import { AnswerPassing } from './connection/answer-passing.ts'
 import { fieldLines, RequestSending } from './connection/request-sending.ts'
 import type { ConnectionUser, UpstreamConnection } from './connection/upstream-connection.ts'
 import { type FailureReason, reasonOf } from './failure.ts'
-import { writeUpstreamHead, writeUpstreamInformation } from './fields/answer-head.ts'
+import { type AnswerChanges, writeUpstreamHead, writeUpstreamInformation } from './fields/answer-head.ts'
 import type { ProxiedFields } from './fields/request-fields.ts'
 import type { UpstreamServer } from './upstream-server.ts'
 
@@ -28,8 +28,8 @@ export interface ProxyContext extends AttemptContext {
   readonly hostFor: (server: UpstreamServer, host: string) => string
   /** The header of the PROXY protocol for the client of a request; undefined: none is sent. */
   readonly proxyHeader: ((request: IncomingMessage) => Buffer) | undefined
-  /** A cookie for the answer, such as a ticket. undefined: none. */
-  readonly cookieFor: (request: IncomingMessage, server: UpstreamServer) => string | undefined
+  /** What changes in the head of an answer of this server. */
+  readonly changesFor: (request: IncomingMessage, server: UpstreamServer) => AnswerChanges
 }
 
 /** One request on one connection, until its answer is complete or the connection is lost. */
@@ -122,7 +122,7 @@ export class ProxiedRequest extends UpstreamAttempts implements ConnectionUser {
     this.onAnswer()
     attempt.connection.recordKeepAlive(head.keepAlive)
     try {
-      const isFramed = writeUpstreamHead(head, response, context.cookieFor(request, attempt.server))
+      const isFramed = writeUpstreamHead(head, response, context.changesFor(request, attempt.server))
       this.answer = new AnswerPassing(response, isFramed)
     } catch {
       context.onFailure('bad-answer', attempt.server, request)

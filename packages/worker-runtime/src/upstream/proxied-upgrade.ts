@@ -125,7 +125,7 @@ export class ProxiedUpgrade extends UpstreamAttempts {
     response.on('finish', () => client.end(() => client.destroy()))
     let passing: AnswerPassing
     try {
-      passing = new AnswerPassing(answer, response, upstreamWriting(context.cookieFor(request, server)))
+      passing = new AnswerPassing(answer, response, upstreamWriting(context.changesFor(request, server)))
     } catch {
       response.detachSocket(client)
       return this.refuse(502, 'bad-answer')

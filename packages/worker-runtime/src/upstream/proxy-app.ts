@@ -6,15 +6,22 @@ import { onDrain } from '../drain/drain.ts'
 import type { ServerAddress } from '../listen-protocol.ts'
 import { shareMetrics } from '../reports/app-registries.ts'
 import { currentRuntime, type Runtime } from '../runtime.ts'
+import { isSecure } from '../server/secure-request.ts'
+import { setUpstream, upstreamOf } from '../server/upstream-of-request.ts'
 import type { UpstreamAddress, UpstreamStart } from '../upstream-start.ts'
+import { ChoiceReports } from './choice-reports.ts'
+import { answerRewriting } from './fields/answer-rewriting.ts'
 import { proxyHeaderV2 } from './fields/proxy-header.ts'
 import type { ProxyContext } from './proxied-request.ts'
 import { proxyServer } from './proxy-server.ts'
-import { startProbes } from './server-probes.ts'
+import { serverProbes } from './server-probes.ts'
 import { UpstreamLog } from './upstream-log.ts'
 import { UpstreamMetrics } from './upstream-metrics.ts'
 import { UpstreamPolicies } from './upstream-policies.ts'
-import { UpstreamServers } from './upstream-servers.ts'
+import { startUpstreamReports } from './upstream-reports.ts'
+import type { UpstreamServer } from './upstream-server.ts'
+import { nameOf, UpstreamServers } from './upstream-servers.ts'
+import { UpstreamVisitors } from './upstream-visitors.ts'
 
 /** Addresses of peers that are remembered. */
 const MAX_PEERS = 1000
@@ -29,25 +36,45 @@ await run(runtime, start)
 async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
   const now = () => performance.now()
   const log = new UpstreamLog(now, (line) => process.stderr.write(`${line}\n`))
-  const servers = new UpstreamServers({ start, now, log: (line) => log.write(line) })
-  const policies = await UpstreamPolicies.open(runtime, start, servers.all)
-  const metrics = new UpstreamMetrics(servers.all, () => servers.waitingCount)
+  const write = (line: string): void => log.write(line)
+  const servers = new UpstreamServers({ start, now, log: write })
+  const { trustedProxies, pool, accessLog } = runtime.start
+  const visitors = new UpstreamVisitors({
+    ...{ pool, now, maxEntries: start.maxVisitors, ttlMs: start.visitorTtlMs },
+    serves: (slot) => servers.all.some((server) => server.slot === slot),
+    onLearned: (slot, keys) => runtime.send({ switchyard: 'learned', slot, keys }),
+  })
+  const policies = await UpstreamPolicies.open({ runtime, start, servers: () => servers.all, visitors })
+  const metrics = new UpstreamMetrics(
+    () => servers.all,
+    () => servers.waitingCount,
+  )
   shareMetrics(metrics)
-  const { trustedProxies, pool } = runtime.start
+  const changes = answerChanges({ start, policies, visitors, trustedProxies })
+  const choices = new ChoiceReports({ runtime, policies, servers: () => servers.all })
+  const isLogged = accessLog !== undefined
   const context: ProxyContext = {
     ...{ servers, now },
     queueTimeoutMs: start.queueTimeoutMs,
     responseTimeoutMs: start.responseTimeoutMs,
     tunnelTimeoutMs: start.tunnelTimeoutMs,
     policyOf: (request) => policies.of(request),
-    cookieFor: (request, server) => policies.cookieFor(request, server),
+    changesFor: changes,
     hostFor: ({ address }, host) => (start.host === 'keep' && host !== '' ? host : hostOf(address)),
     proxyHeader: start.proxyProtocol ? ({ socket }) => proxyHeaderV2(socket) : undefined,
-    onSent: (server) => metrics.onRequest(server),
+    onSent(server, request) {
+      metrics.onRequest(server)
+      if (isLogged) setUpstream(request, nameOf(server))
+      choices.record(server, request)
+    },
+    onAnswered(ms, request) {
+      const upstream = isLogged ? upstreamOf(request) : undefined
+      if (upstream !== undefined) upstream.ms = ms
+    },
     onRetry: () => metrics.onRetry(),
     onFailure(reason, server, request) {
       metrics.onFailure(server, reason)
-      log.write(`${lineOf(request)} failed: ${reason}${server === undefined ? '' : ` at ${server.address.name}`}`)
+      log.write(`${lineOf(request)} failed: ${reason}${server === undefined ? '' : ` at ${nameOf(server)}`}`)
     },
   }
   const fields = {
@@ -57,16 +84,60 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
     trustedProxies,
     stripPrefix: start.stripPrefix,
   }
-  if (start.probe !== undefined) {
-    const hostFor = ({ address }: { address: UpstreamAddress }) => hostOf(address)
-    startProbes(servers.all, { probe: start.probe, hostFor, log: (line) => log.write(line), chance: Math.random })
-  }
+  const { probe } = start
+  const probes =
+    probe &&
+    serverProbes({ probe, hostFor: ({ address }: { address: UpstreamAddress }) => hostOf(address), log: write, chance: Math.random })
+  probes?.(servers.all)
+  const report = startUpstreamReports({ runtime, servers })
+  runtime.onMessage((message) => {
+    if (message.switchyard === 'visitors') return visitors.receive(message.slot, message.keys)
+    if (message.switchyard === 'choices') choices.isWanted = message.isWanted
+    if (message.switchyard !== 'upstream') return
+    servers.change(message)
+    probes?.(servers.all)
+    report()
+  })
   onDrain(() => servers.close())
   const prefixes = { strip: start.stripPrefix, add: start.addPrefix }
   const addresses: readonly ServerAddress[] = runtime.start.listeners ?? [{ port: 0 }]
   for (const { host, port, path } of addresses) {
     proxyServer({ context, fields, prefixes }).listen(path === undefined ? { host, port } : { path })
   }
+}
+
+interface AnswerChangesOptions {
+  readonly start: UpstreamStart
+  readonly policies: UpstreamPolicies
+  readonly visitors: UpstreamVisitors
+  readonly trustedProxies: readonly string[]
+}
+
+/** What changes in the heads of answers. */
+function answerChanges({ start, policies, visitors, trustedProxies }: AnswerChangesOptions): ProxyContext['changesFor'] {
+  const { stripPrefix, addPrefix, rewriteLocations: locations, rewriteCookies: cookies } = start
+  const rewrite = answerRewriting({ stripPrefix, addPrefix, hidesHost: start.host === 'upstream', locations, cookies })
+  const learned = policies.learnedCookies
+  return (request, server) => {
+    const cookie = policies.cookieFor(request, server)
+    if (rewrite === undefined && learned.length === 0) return { cookie, rewrite: undefined }
+    return {
+      cookie,
+      rewrite(fields) {
+        if (learned.length > 0) visitors.learn(server.slot, learned, fields)
+        rewrite?.(fields, () => namesOf(request, server, start.host, trustedProxies))
+      },
+    }
+  }
+}
+
+function namesOf(request: IncomingMessage, { address }: UpstreamServer, kept: UpstreamStart['host'], trustedProxies: readonly string[]) {
+  const host = request.headers.host ?? ''
+  const protocol = isSecure(request, trustedProxies) ? 'https' : 'http'
+  return {
+    upstream: { protocol: address.protocol, host: kept === 'keep' && host !== '' ? host : hostOf(address) },
+    client: { protocol, host },
+  } as const
 }
 
 /** To read an address takes longer than the rest of the fields. Clients send many requests from one. */

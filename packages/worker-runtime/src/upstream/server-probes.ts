@@ -3,6 +3,7 @@
 import { ForwardRequest } from '../forward/unobserved.ts'
 import type { UpstreamProbe } from '../upstream-start.ts'
 import type { UpstreamServer } from './upstream-server.ts'
+import { nameOf } from './upstream-servers.ts'
 
 export interface ServerProbesOptions {
   readonly probe: UpstreamProbe
@@ -12,15 +13,30 @@ export interface ServerProbesOptions {
   readonly chance: () => number
 }
 
-/** Probes the servers from now on. The timers do not keep the process alive. */
-export function startProbes(servers: readonly UpstreamServer[], options: ServerProbesOptions): void {
-  for (const server of servers) new ServerProbes(server, options).start()
+/** Returns what begins and ends probes when the list of servers has changed. The timers do not keep the process alive. */
+export function serverProbes(options: ServerProbesOptions): (servers: readonly UpstreamServer[]) => void {
+  const running = new Map<UpstreamServer, ServerProbes>()
+  return (servers) => {
+    for (const [server, probes] of running) {
+      if (servers.includes(server)) continue
+      probes.stop()
+      running.delete(server)
+    }
+    for (const server of servers) {
+      if (running.has(server)) continue
+      const probes = new ServerProbes(server, options)
+      running.set(server, probes)
+      probes.start()
+    }
+  }
 }
 
 class ServerProbes {
   private readonly server: UpstreamServer
   private readonly options: ServerProbesOptions
   private failures = 0
+  private timer: NodeJS.Timeout | undefined
+  private isStopped = false
 
   constructor(server: UpstreamServer, options: ServerProbesOptions) {
     this.server = server
@@ -29,7 +45,17 @@ class ServerProbes {
 
   start(): void {
     // Workers that started together do not probe together.
-    setTimeout(() => this.probe(), this.options.probe.intervalMs * this.options.chance()).unref()
+    this.wait(this.options.probe.intervalMs * this.options.chance())
+  }
+
+  stop(): void {
+    this.isStopped = true
+    clearTimeout(this.timer)
+  }
+
+  private wait(ms: number): void {
+    this.timer = setTimeout(() => this.probe(), ms)
+    this.timer.unref()
   }
 
   private probe(): void {
@@ -64,11 +90,12 @@ class ServerProbes {
 
   private onResult(fault: string | undefined): void {
     const { server, options } = this
+    if (this.isStopped) return
     const { failures, intervalMs } = options.probe
     this.failures = fault === undefined ? 0 : this.failures + 1
-    if (fault === undefined && server.onProbe(true)) options.log(`${server.address.name} answers its probes again`)
+    if (fault === undefined && server.onProbe(true)) options.log(`${nameOf(server)} answers its probes again`)
     if (this.failures >= failures && server.onProbe(false))
-      options.log(`${server.address.name} gets no requests: ${failures} probes failed in a row, the last one with ${fault}`)
-    setTimeout(() => this.probe(), intervalMs).unref()
+      options.log(`${nameOf(server)} gets no requests: ${failures} probes failed in a row, the last one with ${fault}`)
+    this.wait(intervalMs)
   }
 }

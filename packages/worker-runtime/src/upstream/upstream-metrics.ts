@@ -28,13 +28,13 @@ class Counter {
 }
 
 export class UpstreamMetrics {
-  private readonly servers: readonly UpstreamServer[]
+  private readonly servers: () => readonly UpstreamServer[]
   private readonly waiting: () => number
   private readonly requests = new Counter()
   private readonly failures = new Counter()
   private readonly retries = new Counter()
 
-  constructor(servers: readonly UpstreamServer[], waiting: () => number) {
+  constructor(servers: () => readonly UpstreamServer[], waiting: () => number) {
     this.servers = servers
     this.waiting = waiting
   }
@@ -58,8 +58,12 @@ export class UpstreamMetrics {
   }
 
   private collect(): CollectedMetric[] {
-    const perServer = (read: (server: UpstreamServer) => number): Counted[] =>
-      this.servers.map((server) => ({ labels: { server: server.address.name }, value: read(server) }))
+    // The addresses of one name are one server here: names are few, addresses come and go.
+    const perServer = (read: (server: UpstreamServer) => number): Counted[] => {
+      const sums = new Map<string, number>()
+      for (const server of this.servers()) sums.set(server.address.name, (sums.get(server.address.name) ?? 0) + read(server))
+      return [...sums].map(([name, value]) => ({ labels: { server: name }, value }))
+    }
     const of = (name: string, type: string, help: string, values: readonly Counted[], aggregator = 'sum'): CollectedMetric => ({
       ...{ name: `upstream_${name}`, help, type, aggregator, values },
     })
@@ -72,6 +76,12 @@ export class UpstreamMetrics {
         'gauge',
         'Requests in flight to an upstream server',
         perServer(({ inFlight }) => inFlight),
+      ),
+      of(
+        'connections',
+        'gauge',
+        'Connections to an upstream server, idle and upgraded ones included',
+        perServer(({ connections }) => connections.openCount),
       ),
       of('waiting', 'gauge', 'Requests that wait for a connection to an upstream server', [{ labels: {}, value: this.waiting() }]),
       of(

@@ -1,7 +1,8 @@
 // One upstream server as a proxy worker sees it: a candidate of the pool's policy, with its load, its failures and its ejections.
 
 import { type Candidate, idleLoad, type Load, type SlowStart, slowStartShare } from '@switchyard/routing'
-import type { UpstreamAddress, UpstreamStart } from '../upstream-start.ts'
+import type { ServerReport, ServerState } from '../upstream-messages.ts'
+import type { UpstreamStart, UpstreamTarget } from '../upstream-start.ts'
 import { UpstreamConnections } from './connections.ts'
 
 /** Weight of a new response time in the moving average. */
@@ -10,30 +11,31 @@ const MAX_EJECTION_MS = 300_000
 /** After this time without an ejection the next one is short again. */
 const FORGIVEN_MS = 300_000
 
-export type ServerState = 'up' | 'ejected' | 'down'
-
 type ServerOptions = Pick<
   UpstreamStart,
   | 'maxConnections'
   | 'maxFailures'
   | 'ejectionMs'
   | 'slowStart'
-  | 'weights'
   | 'connectTimeoutMs'
   | 'idleTimeoutMs'
   | 'responseTimeoutMs'
   | 'ca'
+  | 'drainTimeoutMs'
 >
 
 export class UpstreamServer implements Candidate {
   readonly slot: number
-  readonly generation = 0
-  readonly address: UpstreamAddress
+  readonly generation: number
   readonly connections: UpstreamConnections
   readonly load: Load
-  readonly seatWeight: number
   inFlight = 0
   latencyMs = 0
+  requests = 0
+  failures = 0
+  lastFailure: string | undefined
+  /** As the primary has told it last. */
+  address: UpstreamTarget
   private readonly options: ServerOptions
   private readonly now: () => number
   private failuresInRow = 0
@@ -46,15 +48,22 @@ export class UpstreamServer implements Candidate {
   private probedDown = false
   /** When it came back. */
   private upSince = Number.NEGATIVE_INFINITY
+  /** Its drain, until its requests are cut off. */
+  private cutTimer: NodeJS.Timeout | undefined
+  private isDraining = false
 
-  constructor(address: UpstreamAddress, slot: number, options: ServerOptions, now: () => number) {
-    this.slot = slot
-    this.address = address
+  constructor(target: UpstreamTarget, options: ServerOptions, now: () => number) {
+    this.slot = target.slot
+    this.generation = target.generation
+    this.address = target
     this.options = options
     this.now = now
-    this.seatWeight = options.weights[slot] ?? 1
-    this.connections = new UpstreamConnections(address, options)
+    this.connections = new UpstreamConnections(target, options)
     this.load = loadOf(this)
+  }
+
+  get seatWeight(): number {
+    return this.address.weight
   }
 
   get weight(): number {
@@ -67,6 +76,7 @@ export class UpstreamServer implements Candidate {
   }
 
   get state(): ServerState {
+    if (this.isDraining) return 'draining'
     if (this.probedDown) return 'down'
     const now = this.now()
     return now < this.ejectedUntil || now < this.triesUntil ? 'ejected' : 'up'
@@ -74,6 +84,7 @@ export class UpstreamServer implements Candidate {
 
   begin(): void {
     this.inFlight++
+    this.requests++
     if (this.failuresInRow >= this.options.maxFailures) this.triesUntil = this.now() + this.options.ejectionMs
   }
 
@@ -86,8 +97,10 @@ export class UpstreamServer implements Candidate {
   }
 
   /** It could not be reached, or broke off before an answer. True: it is ejected now. */
-  fail(): boolean {
+  fail(reason: string): boolean {
     const now = this.now()
+    this.failures++
+    this.lastFailure = reason
     this.triesUntil = Number.NEGATIVE_INFINITY
     this.failuresInRow++
     if (this.failuresInRow < this.options.maxFailures || now < this.ejectedUntil) return false
@@ -118,6 +131,44 @@ export class UpstreamServer implements Candidate {
     if (isUp) this.upSince = this.now()
     else this.connections.forgetIdle()
     return true
+  }
+
+  /** It gets nothing new. What is in flight may end by itself, for a while. `onCut`: requests and websockets were cut off. */
+  drain(onCut: (count: number) => void): void {
+    if (this.isDraining) return
+    this.isDraining = true
+    this.connections.close()
+    const cut = () => {
+      const { inFlight } = this
+      this.connections.cut()
+      if (inFlight > 0) onCut(inFlight)
+    }
+    this.cutTimer = setTimeout(cut, this.options.drainTimeoutMs)
+    this.cutTimer.unref()
+  }
+
+  /** It gets requests again. */
+  resume(): void {
+    if (!this.isDraining) return
+    this.isDraining = false
+    clearTimeout(this.cutTimer)
+    this.connections.reopen()
+    this.forgive()
+  }
+
+  /** Its failures are forgotten, and its connections are made anew. */
+  forgive(): void {
+    this.failuresInRow = 0
+    this.ejections = 0
+    this.ejectedUntil = Number.NEGATIVE_INFINITY
+    this.triesUntil = Number.NEGATIVE_INFINITY
+    this.upSince = this.now()
+    this.connections.forgetIdle()
+  }
+
+  get report(): ServerReport {
+    const { slot, generation, state, inFlight, latencyMs, requests, failures, lastFailure } = this
+    return { ...{ slot, generation, state, inFlight, latencyMs, requests, failures, lastFailure }, connections: this.connections.openCount }
   }
 
   private share(slowStart: SlowStart): number {

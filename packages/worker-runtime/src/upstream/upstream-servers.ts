@@ -1,7 +1,8 @@
 // The upstream servers of a pool in one proxy worker: which one gets a request, and the requests that wait because every server is full.
 
 import type { Policy, RequestHead } from '@switchyard/routing'
-import type { UpstreamStart } from '../upstream-start.ts'
+import type { ServerReport, UpstreamChange, UpstreamReport } from '../upstream-messages.ts'
+import type { UpstreamStart, UpstreamTarget } from '../upstream-start.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { UpstreamServer } from './upstream-server.ts'
 
@@ -19,15 +20,75 @@ export interface UpstreamServersOptions {
 }
 
 export class UpstreamServers {
-  readonly all: readonly UpstreamServer[]
+  /** Those in service. */
+  all: readonly UpstreamServer[] = []
   readonly budget = new RetryBudget()
   private readonly options: UpstreamServersOptions
   private readonly waiting = new Set<Waiting>()
+  /** Those of the list, and those that were removed and still have requests. */
+  private readonly known = new Map<string, UpstreamServer>()
+  private listed: ReadonlySet<UpstreamServer> = new Set()
+  private version = 0
 
   constructor(options: UpstreamServersOptions) {
-    const { start, now } = options
     this.options = options
-    this.all = start.servers.map((address, slot) => new UpstreamServer(address, slot, start, now))
+    const { servers, version } = options.start
+    this.change({ servers, version, restarted: undefined })
+  }
+
+  /** Uses these servers from now on. Others drain, and so do those that are out of service. */
+  change({ servers, version, restarted }: UpstreamChange): void {
+    const listed = servers.map((target) => this.serverOf(target))
+    this.listed = new Set(listed)
+    this.version = version
+    for (const server of this.known.values()) {
+      if (this.listed.has(server) && !server.address.isHeld) server.resume()
+      else
+        server.drain((count) =>
+          this.options.log(`${nameOf(server)} was drained for too long: ${count} requests or websockets were cut off`),
+        )
+    }
+    this.all = listed.filter(({ address }) => !address.isHeld)
+    for (const server of listed) if (server.slot === restarted) server.forgive()
+    this.forgetDrained()
+    this.wakeAll()
+  }
+
+  get report(): UpstreamReport {
+    this.forgetDrained()
+    return {
+      version: this.version,
+      waiting: this.waiting.size,
+      servers: [...this.known.values()].map(({ report }): ServerReport => report),
+    }
+  }
+
+  private serverOf(target: UpstreamTarget): UpstreamServer {
+    // A new primary may have counted slots anew before it got those of the old one.
+    const key = `${target.slot} ${target.generation} ${target.name} ${target.address}`
+    const known = this.known.get(key)
+    if (known !== undefined) {
+      known.address = target
+      return known
+    }
+    const { start, now } = this.options
+    const server = new UpstreamServer(target, start, now)
+    this.known.set(key, server)
+    return server
+  }
+
+  private forgetDrained(): void {
+    for (const [key, server] of this.known) if (server.inFlight === 0 && !this.listed.has(server)) this.known.delete(key)
+  }
+
+  private wakeAll(): void {
+    for (const entry of [...this.waiting]) this.wake(entry)
+  }
+
+  private wake(entry: Waiting): void {
+    this.waiting.delete(entry)
+    clearTimeout(entry.timer)
+    entry.onRoom()
   }
 
   /**
@@ -65,19 +126,14 @@ export class UpstreamServers {
   /** A request of the server has ended: the one that has waited longest is next. */
   end(server: UpstreamServer): void {
     server.end()
-    for (const entry of this.waiting) {
-      this.waiting.delete(entry)
-      clearTimeout(entry.timer)
-      entry.onRoom()
-      return
-    }
+    for (const entry of this.waiting) return this.wake(entry)
   }
 
   /** A request to the server failed by the server's fault. */
   fail(server: UpstreamServer, reason: string): void {
-    if (server.fail())
+    if (server.fail(reason))
       this.options.log(
-        `${server.address.name} is ejected for a while: ${this.options.start.maxFailures} failures in a row, the last is ${reason}`,
+        `${nameOf(server)} is ejected for a while: ${this.options.start.maxFailures} failures in a row, the last is ${reason}`,
       )
   }
 
@@ -87,6 +143,11 @@ export class UpstreamServers {
 
   /** No connection is kept from now on. */
   close(): void {
-    for (const { connections } of this.all) connections.close()
+    for (const { connections } of this.known.values()) connections.close()
   }
+}
+
+/** As logs show it: its URL, with the address behind it if the name has several. */
+export function nameOf({ address: { name, address } }: { readonly address: UpstreamTarget }): string {
+  return address === undefined ? name : `${name} (${address})`
 }

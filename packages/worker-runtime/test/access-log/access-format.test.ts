@@ -8,7 +8,7 @@ import { EndedRequest } from '../../src/access-log/ended-request.ts'
 import { LineBuffer, MAX_LINE_BYTES } from '../../src/access-log/line-buffer.ts'
 
 const test = suite('access format')
-const context = { pool: 'web', slot: 3 }
+const context = { pool: 'web', slot: 3, isProxy: false }
 const ENDED_MS = new Date(2026, 0, 31, 12, 0, 5).getTime()
 
 interface Facts {

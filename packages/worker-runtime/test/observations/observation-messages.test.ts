@@ -1,7 +1,7 @@
 // Observations of a worker that lies.
 
 import { assert, suite } from '../../../../test/suite.ts'
-import { readFromWorker } from '../../src/protocol.ts'
+import { readFromWorker } from '../../src/message-checks.ts'
 
 const test = suite('observation messages')
 

@@ -1,5 +1,6 @@
 import { leastInFlight, RequestHead } from '@switchyard/routing'
 import { assert, suite } from '../../../../test/suite.ts'
+import { until } from '../../../../test/support/until.ts'
 import { CONNECT_TIMEOUT, reasonOf } from '../../src/upstream/failure.ts'
 import { proxyHeaderV2 } from '../../src/upstream/fields/proxy-header.ts'
 import { RetryBudget } from '../../src/upstream/retry-budget.ts'
@@ -12,17 +13,26 @@ const test = suite('upstream servers')
 const head = RequestHead.of({ method: 'GET', target: '/', headers: {} })
 const policy = leastInFlight()
 
+const server = (port: number) =>
+  ({
+    ...{ protocol: 'http' as const, name: `http://127.0.0.1:${port}`, host: '127.0.0.1', port, path: undefined },
+    ...{ slot: port - 1, generation: 0, address: undefined, weight: 1, isHeld: false },
+  }) as const
+
 function start(changes: Partial<UpstreamStart> = {}): UpstreamStart {
-  const server = (port: number) =>
-    ({ protocol: 'http', name: `http://127.0.0.1:${port}`, host: '127.0.0.1', port, path: undefined }) as const
   return {
     servers: [server(1), server(2)],
+    version: 1,
+    drainTimeoutMs: 1_000,
     policies: [],
-    weights: [],
+    maxVisitors: 10,
+    visitorTtlMs: 1_000,
     slowStart: undefined,
     host: 'keep',
     stripPrefix: undefined,
     addPrefix: undefined,
+    rewriteLocations: true,
+    rewriteCookies: true,
     ca: undefined,
     maxConnections: 2,
     queueLimit: 1,
@@ -128,7 +138,10 @@ test('servers that failed with a request are chosen last', () => {
 })
 
 test('a server that is back gets its share gradually', () => {
-  const { clock, first } = world({ slowStart: { windowMs: 1_000, from: 0.1, aggression: 1 }, weights: [2] })
+  const { clock, first } = world({
+    slowStart: { windowMs: 1_000, from: 0.1, aggression: 1 },
+    servers: [{ ...server(1), weight: 2 }, server(2)],
+  })
   assert.is(first.weight, 2)
   first.onProbe(false)
   first.onProbe(true)
@@ -136,6 +149,63 @@ test('a server that is back gets its share gradually', () => {
   clock.ms = 500
   assert.is(first.weight, 1)
   assert.is(first.seatWeight, 2)
+})
+
+test('a changed list: servers that stay keep what is known of them, others drain, and held ones come back', () => {
+  const { servers, first, second, pick } = world()
+  first.begin()
+  second.begin()
+  servers.change({ version: 2, servers: [{ ...server(1), isHeld: true }, server(3)], restarted: undefined })
+  assert.equal(
+    servers.all.map(({ slot }) => slot),
+    [2],
+  )
+  const states = () => servers.report.servers.map(({ slot, state }) => `${slot} ${state}`)
+  assert.equal([servers.report.version, ...states()], [2, '0 draining', '1 draining', '2 up'])
+  assert.is(pick(), 2)
+  servers.end(second)
+  assert.equal(states(), ['0 draining', '2 up'])
+  servers.end(first)
+  servers.change({ version: 3, servers: [server(1), server(3)], restarted: 0 })
+  assert.equal(states(), ['0 up', '2 up'])
+  assert.is(servers.all[0], first)
+})
+
+test('a slot with another address is another server', () => {
+  const { servers, first } = world()
+  servers.change({ version: 2, servers: [{ ...server(1), generation: 1, address: '10.0.0.7' }, server(2)], restarted: undefined })
+  assert.is.not(servers.all[0], first)
+  assert.is(servers.all[0]?.slot, 0)
+})
+
+test('a new server takes requests that wait', () => {
+  const { servers, first, second } = world()
+  for (const one of [first, first, second, second]) one.begin()
+  let came = 0
+  servers.wait(
+    () => came++,
+    () => {},
+    1_000,
+  )
+  servers.change({ version: 2, servers: [server(1), server(2), server(3)], restarted: undefined })
+  assert.is(came, 1)
+})
+
+test('a server put in service again is forgiven its failures', () => {
+  const { servers, first } = world()
+  for (let count = 0; count < 2; count++) servers.fail(first, 'connect-failed')
+  assert.is(first.state, 'ejected')
+  servers.change({ version: 2, servers: [server(1), server(2)], restarted: 0 })
+  assert.is(first.state, 'up')
+  assert.equal([first.failures, first.lastFailure], [2, 'connect-failed'])
+})
+
+test('requests that a drained server does not end are cut off', async () => {
+  const { lines, servers, first } = world({ drainTimeoutMs: 5 })
+  first.begin()
+  servers.change({ version: 2, servers: [server(2)], restarted: undefined })
+  await until(() => lines.length > 0, 5_000, 'the cut')
+  assert.match(lines[0] ?? '', /^http:\/\/127\.0\.0\.1:1 was drained for too long: 1 request/)
 })
 
 test('requests wait for room in turn, and not too many of them', () => {

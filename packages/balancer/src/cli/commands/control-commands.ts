@@ -1,6 +1,7 @@
 // The commands for a running balancer: their arguments, options, help and examples.
 
 import { type Command, InvalidArgumentError } from 'commander'
+import { type PoolOrSlot, parsePoolOrSlot, parseSlotName } from '../../worker-name.ts'
 import type { CliIo } from '../io.ts'
 import { addInsightCommands } from './insight-commands.ts'
 
@@ -26,7 +27,7 @@ export interface ControlOptions {
 
 type InspectControlOptions = ControlOptions & { output?: string }
 
-type WorkerSlot = { pool: string | undefined; slot: number }
+type WorkerSlot = NonNullable<ReturnType<typeof parseSlotName>>
 
 const CONFIG_HELP = 'config file that the balancer was started with (default: the one in this folder)'
 const CONTROL_HELP = 'path of its control socket (default: found by folder and config)'
@@ -35,6 +36,7 @@ const BUSY = '7  another reload or upgrade is under way'
 const INSPECTOR = "17  the worker's inspector can't be opened"
 const OUTPUT = 'the file (default: a new one in this folder, named after worker and time)'
 const SLOT_ARGUMENT = "such as web/0, or 0 in the first pool; 'balancer status' lists the workers"
+const SERVER_ARGUMENT = 'such as web/0, or 0 in the first pool; in an upstream pool legacy/0 is a server, and legacy/proxy/0 a worker'
 
 export function addControlCommands({ io, add, addExamples }: ControlCommandsOptions): void {
   const operation = <Args extends unknown[]>(
@@ -119,17 +121,22 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
 
   const drain = operation<[WorkerSlot]>(
     'drain',
-    'take a worker out of service: it finishes its requests and exits, and its slot stays empty',
+    'take a worker or an upstream server out of service: it finishes its requests, and its slot stays empty',
     async ([workerSlot], options) => (await import('../run-operation.ts')).runOperation('drain', workerSlot, options, io),
-  ).argument('<worker>', SLOT_ARGUMENT, toSlot)
-  addExamples(drain, ['balancer drain web/0', 'balancer drain 0'])
+  ).argument('<worker>', SERVER_ARGUMENT, toSlot)
+  addExamples(drain, ['balancer drain web/0', 'balancer drain 0', 'balancer drain legacy/1    (an upstream server)'])
 
   const restart = operation<[WorkerSlot]>(
     'restart',
-    'replace a worker, starting the new one first; also fills a slot that is broken or out of service, and starts a process of a schedule now',
+    'replace a worker, starting the new one first; also fills a slot that is broken or out of service, puts an upstream server back in service, and starts a process of a schedule now',
     async ([workerSlot], options) => (await import('../run-operation.ts')).runOperation('restart', workerSlot, options, io),
-  ).argument('<worker>', SLOT_ARGUMENT, toSlot)
-  addExamples(restart, ['balancer restart web/0', 'balancer restart 0', 'balancer restart nightly/0'])
+  ).argument('<worker>', SERVER_ARGUMENT, toSlot)
+  addExamples(restart, [
+    'balancer restart web/0',
+    'balancer restart 0',
+    'balancer restart nightly/0',
+    'balancer restart legacy/1    (an upstream server)',
+  ])
 
   const profile = operation<[WorkerSlot]>('profile', 'record where a worker spends its CPU time', async ([workerSlot], options) =>
     (await import('./profile.ts')).profile({ ...(options as InspectControlOptions & { seconds: number }), ...workerSlot }, io),
@@ -165,10 +172,8 @@ export function addControlCommands({ io, add, addExamples }: ControlCommandsOpti
   addExitCodes(upgrade, '0  the new primary serves', BUSY, NOT_RUNNING, '10  the new primary did not start; nothing has changed')
   addExamples(upgrade, ['balancer upgrade'])
 
-  const logs = operation<[{ pool: string; slot: number | undefined }?]>(
-    'logs',
-    "print the last lines of the log and of the workers' output",
-    async ([filter], options) => (await import('./logs.ts')).logs({ ...(options as ControlOptions & { lines: number }), ...filter }, io),
+  const logs = operation<[PoolOrSlot?]>('logs', "print the last lines of the log and of the workers' output", async ([filter], options) =>
+    (await import('./logs.ts')).logs({ ...(options as ControlOptions & { lines: number }), ...filter }, io),
   )
     .argument('[worker]', 'only lines of this pool (web) or worker (web/0)', toPoolOrSlot)
     .option('-f, --follow', 'keep printing new lines')
@@ -191,12 +196,12 @@ export function addExitCodes(command: Command, ...lines: readonly string[]): voi
 }
 
 function toSlot(text: string): WorkerSlot {
-  const workerSlot = parseSlot(text)
+  const workerSlot = parseSlotName(text)
   if (workerSlot === undefined) throw new InvalidArgumentError('Expected a worker such as web/0.')
   return workerSlot
 }
 
-export function toPoolOrSlot(text: string): { pool: string; slot: number | undefined } {
+export function toPoolOrSlot(text: string): PoolOrSlot {
   const found = parsePoolOrSlot(text)
   if (found === undefined) throw new InvalidArgumentError('Expected a pool such as web, or a worker such as web/0.')
   return found
@@ -235,18 +240,6 @@ function toSeconds(text: string): number {
   const seconds = Number(text)
   if (!(seconds > 0 && seconds <= 600)) throw new InvalidArgumentError('Expected seconds, at most 600.')
   return seconds
-}
-
-/** `web/0`, or `0` in the first pool; undefined: it is neither. */
-export function parseSlot(text: string): WorkerSlot | undefined {
-  const [, pool, slot] = /^(?:([A-Za-z][\w-]{0,62})\/)?(\d{1,5})$/.exec(text) ?? []
-  return slot === undefined ? undefined : { pool, slot: Number(slot) }
-}
-
-/** `web` or `web/0`; undefined: it is neither. */
-export function parsePoolOrSlot(text: string): { pool: string; slot: number | undefined } | undefined {
-  const [, pool, slot] = /^([A-Za-z][\w-]{0,62})(?:\/(\d{1,5}))?$/.exec(text) ?? []
-  return pool === undefined ? undefined : { pool, slot: slot === undefined ? undefined : Number(slot) }
 }
 
 /** `6`, `+2` or `-1`; undefined: it is none of these. */

@@ -8,6 +8,7 @@ import type { FileHistory } from '../../log-files/file-history.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
 import type { CliIo } from '../io.ts'
 import { printableJson } from '../printable.ts'
+import { assertWorkerName } from '../worker-of-name.ts'
 
 export interface LogsOptions extends FindBalancerOptions {
   follow?: boolean | undefined
@@ -19,6 +20,7 @@ export interface LogsOptions extends FindBalancerOptions {
   grep?: RegExp | undefined
   pool?: string | undefined
   slot?: number | undefined
+  proxy?: boolean | undefined
   json?: boolean | undefined
 }
 
@@ -28,9 +30,13 @@ const MAX_KEPT = 1_000
 
 /** Resolves with the exit code. With `follow` that is when the balancer exits. Throws ERR_LOG_FILE if a log file can't be read. */
 export async function logs(options: LogsOptions, io: CliIo): Promise<number> {
-  const { follow, since, pool, slot, grep } = options
+  const { follow, since, pool, slot, proxy, grep } = options
   const count = options.lines ?? (since === undefined ? DEFAULT_LINES : undefined)
   const client = await findBalancer(options, io)
+  if (pool !== undefined && slot !== undefined) {
+    const found = (await client.status()).pools.find(({ name }) => name === pool)
+    if (found !== undefined) assertWorkerName(found, { slot, proxy })
+  }
   const files = await client.logFiles()
   const printer = await Printer.create(options, io)
   const kept: LogEntry[] = []

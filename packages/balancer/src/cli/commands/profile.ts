@@ -12,6 +12,7 @@ import { printable } from '../printable.ts'
 export interface InspectOptions extends FindBalancerOptions {
   pool: string | undefined
   slot: number
+  proxy?: boolean | undefined
   /** Default: a name of worker and time, in the current folder. */
   output?: string | undefined
 }

@@ -2,8 +2,9 @@
 
 import { setTimeout } from 'node:timers/promises'
 import type { ControlStatus, PoolReport, WorkerReport } from '../../control/control-protocol.ts'
-import type { JobExit, JobStatus } from '../../status.ts'
+import type { JobExit, JobStatus, UpstreamServerStatus } from '../../status.ts'
 import { healthSentence, type Severity, stuckMs, troublesOf } from '../../troubles.ts'
+import { type SlotName, slotName } from '../../worker-name.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
 import { fittedTable, wrapped } from '../fitted-table.ts'
 import { counted, draining, duration, memory, urlsOf } from '../format.ts'
@@ -61,6 +62,7 @@ export function describeStatus(status: ControlStatus, width?: number): string {
     wrapped(connections(status), width, '  '),
     poolTable(status.pools, width),
     jobTable(status.pools, width),
+    serverTable(status.pools, width),
     workerTable(status.pools, width),
     restarts(status.pools),
   ]
@@ -99,12 +101,12 @@ function connections({ connections: { accepted, handedOff, refused, waiting } }:
 function poolTable(pools: readonly PoolReport[], width: number | undefined): string {
   const rows = [
     ['POOL', 'READY', 'GENERATION', 'OUT OF SERVICE', 'BROKEN'],
-    ...pools.map(({ name, ready, desired, generation, held, broken, job }) => [
+    ...pools.map(({ name, ready, desired, generation, held, broken, job, servers }) => [
       name,
       job == null ? `${ready} of ${desired}` : '-',
       generation === undefined ? '-' : String(generation),
-      slots(name, held),
-      slots(name, broken),
+      slots({ pool: name, proxy: servers != null }, held),
+      slots({ pool: name, proxy: servers != null }, broken),
     ]),
   ]
   return fittedTable(rows, { width, dispensable: DISPENSABLE })
@@ -128,8 +130,29 @@ function lastExit({ startedMs, endedMs, code, signal }: JobExit): string {
   return `${signal ?? `code ${code}`}, ${ago}, after ${duration(endedMs - startedMs)}`
 }
 
-function slots(pool: string, list: readonly number[] = []): string {
-  return list.length === 0 ? '-' : list.map((slot) => `${pool}/${slot}`).join(' ')
+function serverTable(pools: readonly PoolReport[], width: number | undefined): string {
+  const rows = pools.flatMap(({ name, servers }) => (servers ?? []).map((server) => serverRow(name, server)))
+  const head = ['SERVER', 'UPSTREAM', 'STATE', 'IN FLIGHT', 'CONNECTIONS', 'LATENCY', 'REQUESTS', 'FAILED', '']
+  return rows.length === 0 ? '' : fittedTable([head, ...rows], { width, dispensable: [...DISPENSABLE, 'REQUESTS'] })
+}
+
+function serverRow(pool: string, server: UpstreamServerStatus): string[] {
+  const { slot, name, address, state, inFlight, connections, latencyMs, requests, failures, lastFailure, proxies, up } = server
+  const counts = [inFlight, connections].map(String)
+  const remarks = [
+    ...(state === 'ready' && up < proxies ? [`${up} of ${proxies} proxy workers send it requests`] : []),
+    ...(lastFailure === null ? [] : [`last failure: ${lastFailure}`]),
+  ]
+  return [
+    `${pool}/${slot}`,
+    `${name ?? 'removed'}${address === null ? '' : ` (${address})`}`,
+    ...[state === 'held' ? 'out of service' : state, ...counts, `${latencyMs.toFixed(1)} ms`, String(requests), String(failures)],
+    remarks.join('; '),
+  ]
+}
+
+function slots(of: Omit<SlotName, 'slot'>, list: readonly number[] = []): string {
+  return list.length === 0 ? '-' : list.map((slot) => slotName({ ...of, slot })).join(' ')
 }
 
 function workerTable(pools: readonly PoolReport[], width: number | undefined): string {
@@ -143,10 +166,10 @@ function workerTable(pools: readonly PoolReport[], width: number | undefined): s
   return rows.length === 0 ? '' : fittedTable([head, ...rows], { width, dispensable: DISPENSABLE })
 }
 
-function workerRow({ name }: PoolReport, worker: WorkerReport): string[] {
+function workerRow({ name, servers }: PoolReport, worker: WorkerReport): string[] {
   const { slot, state, inStateMs, generation, pid, load, restarts } = worker
   return [
-    `${name}/${slot}`,
+    slotName({ pool: name, slot, proxy: servers != null }),
     state,
     inStateMs === undefined ? '-' : duration(inStateMs),
     String(generation),

@@ -2,6 +2,7 @@
 
 import type { DecisionReport } from '../../control/control-protocol.ts'
 import type { Decision, DecisionCandidate } from '../../decisions/decision.ts'
+import { slotName } from '../../worker-name.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
 import { duration } from '../format.ts'
 import type { CliIo } from '../io.ts'
@@ -15,6 +16,7 @@ export interface DecisionsOptions extends FindBalancerOptions {
   route?: string | undefined
   pool?: string | undefined
   slot?: number | undefined
+  proxy?: boolean | undefined
   json?: boolean | undefined
 }
 
@@ -26,10 +28,10 @@ const MAX_SHOWN = 16
 
 /** Resolves with the exit code. With `follow` that is when the balancer exits. */
 export async function decisions(options: DecisionsOptions, io: CliIo): Promise<number> {
-  const { follow, lines = DEFAULT_LINES, route, pool, slot, json } = options
+  const { follow, lines = DEFAULT_LINES, route, pool, slot, proxy, json } = options
   const client = await findBalancer(options, io)
   let printed = 0
-  for await (const report of client.decisions({ count: lines, follow, route, pool, slot })) {
+  for await (const report of client.decisions({ count: lines, follow, route, pool, slot, proxy })) {
     if (json === true) {
       io.stdout.write(`${printableJson('decision' in report ? report.decision : report)}\n`)
     } else if ('decision' in report) {
@@ -42,13 +44,13 @@ export async function decisions(options: DecisionsOptions, io: CliIo): Promise<n
 
 /** One line without its end. */
 export function decisionLine(decision: Decision): string {
-  const { time, route, pool, worker, refused, waitedMs, origin, candidates, omitted } = decision
+  const { time, route, pool, proxy, worker, refused, waitedMs, origin, candidates, omitted } = decision
   const shown = candidates.slice(0, MAX_SHOWN).map((candidate) => candidateText(candidate, worker))
   const more = candidates.length - shown.length + omitted
   return columns([
     clockTime(time),
     printable(route),
-    worker === null ? `${pool}/-` : `${pool}/${worker.slot}`,
+    worker === null ? `${pool}/-` : slotName({ pool, slot: worker.slot, proxy }),
     duration(waitedMs),
     origin,
     refused === null ? howText(decision) : `refused: ${refused}`,

@@ -2,6 +2,7 @@
 
 import type { LiveExplanation } from '../../insight/live-explanation.ts'
 import { requestText, type UserRequest } from '../../insight/user-request.ts'
+import { slotName } from '../../worker-name.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
 import { counted, duration, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
@@ -29,7 +30,7 @@ export async function explainLive(request: UserRequest, options: ExplainLiveOpti
 
 /** Several lines without the last line end. `hasRequest`: it is about a request, and not about a TLS connection alone. */
 export function explanationText(explanation: LiveExplanation, hasRequest = true): string {
-  const { refused, route, tried, pool, policy, key, why, workers, queued, staysWith } = explanation
+  const { refused, route, tried, pool, proxy, policy, key, why, workers, queued, staysWith } = explanation
   if (refused !== null) return `The primary refuses this head: ${refused}.`
   const candidates = workers.filter(({ isCandidate }) => isCandidate)
   return [
@@ -48,7 +49,7 @@ export function explanationText(explanation: LiveExplanation, hasRequest = true)
     table([
       ['WORKER', 'STATE', 'IN FLIGHT', 'CONNECTIONS', 'LOOP', 'MEAN WAIT', 'LATENCY'],
       ...workers.map((worker) => [
-        `${pool}/${worker.slot}`,
+        slotName({ pool, slot: worker.slot, proxy }),
         worker.isCandidate || worker.state !== 'ready' ? worker.state : `${worker.state}, gets nothing new`,
         String(worker.inFlight),
         String(worker.connections),
@@ -60,17 +61,17 @@ export function explanationText(explanation: LiveExplanation, hasRequest = true)
   ].join('\n')
 }
 
-function choiceText({ pool, worker, by, waitsFor }: LiveExplanation): string {
+function choiceText({ pool, proxy, worker, by, waitsFor }: LiveExplanation): string {
   if (worker === null) return `none: it waits for ${WAITS[waitsFor ?? ''] ?? waitsFor}`
-  return `${pool}/${worker.slot}${by === 'draining' ? ', which drains: the ticket of the request names it' : ''}`
+  return `${slotName({ pool, slot: worker.slot, proxy })}${by === 'draining' ? ', which drains: the ticket of the request names it' : ''}`
 }
 
-function laterText({ pool, staysWith }: LiveExplanation, isEvery: boolean): string {
+function laterText({ pool, proxy, staysWith }: LiveExplanation, isEvery: boolean): string {
   const where = isEvery
     ? `any worker of ${pool}`
     : staysWith.length === 0
       ? 'no worker'
-      : staysWith.map((slot) => `${pool}/${slot}`).join(', ')
+      : staysWith.map((slot) => slotName({ pool, slot, proxy })).join(', ')
   return `as a later request on its connection it stays with ${where}`
 }
 

@@ -6,6 +6,8 @@ import type { ControlClient } from '../../control/control-client.ts'
 import { BalancerError } from '../../errors.ts'
 import { INSPECTOR_ADDRESS } from '../../supervisor/workers/hang-stack.ts'
 import { listensOn } from '../../system/listens-on.ts'
+import { slotName } from '../../worker-name.ts'
+import { assertWorkerName } from '../worker-of-name.ts'
 import { Inspector } from './inspector.ts'
 
 const OPEN_TIMEOUT_MS = 10_000
@@ -24,10 +26,11 @@ export interface InspectedWorker {
 /** Throws ERR_UNKNOWN_SEAT if there is no such worker, ERR_INSPECTOR if its inspector can't be opened. `pool` left out: the first. */
 export async function openInspector(
   client: ControlClient,
-  { pool, slot }: { pool: string | undefined; slot: number },
+  { pool, slot, proxy }: { pool: string | undefined; slot: number; proxy?: boolean | undefined },
 ): Promise<InspectedWorker> {
   const { pools } = await client.status()
   const found = pool === undefined ? pools[0] : pools.find(({ name }) => name === pool)
+  if (found !== undefined) assertWorkerName(found, { slot, proxy })
   const workers = found?.workers.filter((worker) => worker.slot === slot) ?? []
   const worker = workers.find(({ state }) => state === 'ready') ?? workers[0]
   if (found === undefined || worker === undefined)
@@ -39,7 +42,7 @@ export async function openInspector(
       },
     )
   const { pid } = worker
-  const name = `${found.name}/${slot}`
+  const name = slotName({ pool: found.name, slot, proxy })
   const lines = client.logs({ lines: KEPT_LINES, follow: true, mark: true, pool: found.name, slot })
   try {
     const opened = await Promise.race([addressOf(pid, lines), delay(OPEN_TIMEOUT_MS, undefined, { ref: false })])

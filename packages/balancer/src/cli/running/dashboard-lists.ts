@@ -4,6 +4,7 @@ import type { AdviceReport, GivenAdvice } from '../../advice.ts'
 import type { ListLine, ViewLists } from '../../dashboard/view.ts'
 import type { Decision } from '../../decisions/decision.ts'
 import type { Insight } from '../../insight/insight.ts'
+import { slotName } from '../../worker-name.ts'
 
 const MAX_LINES = 12
 
@@ -25,8 +26,21 @@ function adviceLine({ sinceMs, subject, seen, advice, config }: GivenAdvice): Li
   return { time: sinceMs, subject, text: `${seen} ${advice}`, ...(config !== null && { config }) }
 }
 
-function decisionLine({ time, route, pool, policy, key, worker, refused, waitedMs, origin, candidates, omitted }: Decision): ListLine {
-  const chosen = worker === null ? `no worker: ${refused ?? 'it waits'}` : `${pool}/${worker.slot}`
+function decisionLine({
+  time,
+  route,
+  pool,
+  proxy,
+  policy,
+  key,
+  worker,
+  refused,
+  waitedMs,
+  origin,
+  candidates,
+  omitted,
+}: Decision): ListLine {
+  const chosen = worker === null ? `no worker: ${refused ?? 'it waits'}` : slotName({ pool, slot: worker.slot, proxy })
   const by = key === null ? policy : `${policy} by ${key.kind} #${key.hash}`
   const waited = waitedMs > 0 ? `, after ${waitedMs} ms in the queue` : ''
   return { time, subject: route, text: `→ ${chosen}, of ${candidates.length + omitted}: ${by}${waited} (${origin})` }

@@ -5,6 +5,7 @@ import type { BalancerEvents, Seat } from '../../events.ts'
 import { APP_STOP_SIGNALS } from '../../settings.ts'
 import type { JobExit } from '../../status.ts'
 import { messageOf } from '../../thrown-error.ts'
+import { slotName as nameOf } from '../../worker-name.ts'
 import { counted, draining, duration } from '../format.ts'
 
 /** Names of a certificate that are logged. */
@@ -109,6 +110,7 @@ export const eventLines: Lines = {
       { address, path, names, validToMs },
       `the certificate of ${address} in ${path} (${shortList(names)}) expires on ${dayOf(validToMs)}: renew it, the balancer reads it as soon as the file changes`,
     ),
+  upstreamNoticed: ({ pool, level, message }) => ({ level, fields: { pool }, text: `${pool}: ${message}` }),
   folderNoticed: ({ message }) => warn({}, message),
   scaled: ({ pool, from, to, reason }) => info({ pool, from, to, reason }, `${pool} scales from ${from} to ${workers(to)}: ${reason}`),
   operationStarted: ({ name, pool }) => info({ operation: name, pool }, `${name}${pool === undefined ? '' : ` of ${pool}`} begins`),
@@ -146,17 +148,12 @@ function dayOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10)
 }
 
-/** The name of a slot on the command line and in texts: `web/0`. */
-export function nameOf({ pool, slot }: Pick<Seat, 'pool' | 'slot'>): string {
-  return `${pool}/${slot}`
-}
-
 function workers(count: number): string {
   return counted(count, 'worker')
 }
 
-function fields({ pool, slot, generation, pid }: Seat) {
-  return { pool, slot, generation, pid }
+function fields({ pool, slot, generation, pid, proxy }: Seat) {
+  return { pool, slot, generation, pid, ...(proxy === true && { proxy }) }
 }
 
 function info(given: object, text: string): EventLine {

@@ -97,9 +97,9 @@ class Watch {
     if (this.concerns(pool) && this.pids.size < MAX_PIDS) this.pids.add(pid)
   }
 
-  onStderr({ pool, slot, pid }: Seat, message: string): void {
+  onStderr({ pool, slot, pid, proxy }: Seat, message: string): void {
     if (!this.pids.has(pid)) return
-    this.output.push({ kind: 'output', message, pool, slot })
+    this.output.push({ kind: 'output', message, pool, slot, ...(proxy === true && { proxy }) })
     if (this.output.length > MAX_OUTPUT_LINES) this.output.shift()
   }
 
@@ -121,16 +121,23 @@ class Watch {
 function waitingFor({ pools }: BalancerStatus, pool: string | undefined): string {
   const concerned = pools.filter(({ name }) => pool === undefined || name === pool)
   const changing = concerned.filter(
-    ({ job, ready, desired, workers }) => (job === null && ready !== desired) || workers.some(({ state }) => state !== 'ready'),
+    ({ job, ready, desired, workers, servers }) =>
+      (job === null && ready !== desired) ||
+      workers.some(({ state }) => state !== 'ready') ||
+      servers?.some(({ state }) => state === 'draining') === true,
   )
   return (changing.length === 0 ? concerned : changing).map(describePool).join('; ')
 }
 
-function describePool({ name, ready, desired, workers, held = [], broken = [] }: PoolReport): string {
+function describePool({ name, ready, desired, workers, servers, held = [], broken = [] }: PoolReport): string {
   const starting = workers.filter(({ state }) => state === 'starting').length
   const drained = workers.filter(({ state }) => state === 'draining')
   const facts = [
     `${ready} of ${desired} ready`,
+    // The drain of an upstream server.
+    ...(servers ?? []).flatMap(({ slot, state, inFlight }) =>
+      state === 'draining' ? [`${name}/${slot} has ${counted(inFlight, 'request')} left`] : [],
+    ),
     ...(starting === 0 ? [] : [`${starting} starting`]),
     ...(drained.length === 0 ? [] : [`${drained.length} draining (${describeDrain(drained)})`]),
     ...(held.length === 0 ? [] : [`${held.length} out of service`]),

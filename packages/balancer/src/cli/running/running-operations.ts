@@ -8,6 +8,7 @@ import { withTicketKeys } from '../../sessions/session-secrets.ts'
 import type { Settings } from '../../settings.ts'
 import type { BalancerStatus } from '../../status.ts'
 import { messageOf } from '../../thrown-error.ts'
+import type { SlotName } from '../../worker-name.ts'
 import type { ReadSettings } from '../command-settings.ts'
 import type { Log } from '../log.ts'
 import type { Shutdown } from './shutdown.ts'
@@ -46,12 +47,12 @@ export class RunningOperations implements Operations {
     return this.options.balancer.scale(pool, change)
   }
 
-  drainSlot(pool: string, slot: number): Promise<OperationResult> {
-    return this.options.balancer.drainSlot(pool, slot)
+  drainSlot(name: SlotName): Promise<OperationResult> {
+    return this.options.balancer.drainSlot(name)
   }
 
-  restartSlot(pool: string, slot: number): Promise<OperationResult> {
-    return this.options.balancer.restartSlot(pool, slot)
+  restartSlot(name: SlotName): Promise<OperationResult> {
+    return this.options.balancer.restartSlot(name)
   }
 
   upgrade(): Promise<OperationResult> {

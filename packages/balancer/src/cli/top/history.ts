@@ -2,6 +2,7 @@
 
 import type { ControlStatus, PoolReport, WorkerReport } from '../../control/control-protocol.ts'
 import { type Recent, RecentFailures } from '../../recent-failures.ts'
+import type { UpstreamServerStatus } from '../../status.ts'
 import { stuckMs } from '../../troubles.ts'
 import { quantile } from './quantile.ts'
 import { RouteHistory, type RouteSample } from './route-history.ts'
@@ -17,6 +18,14 @@ export interface WorkerSample {
   readonly series: Series
 }
 
+/** An upstream server. */
+export interface ServerSample {
+  readonly pool: string
+  readonly server: UpstreamServerStatus
+  readonly values: Values
+  readonly series: Series
+}
+
 export interface Totals {
   /** `loop` is the mean, `queue` the connections that wait for a worker. */
   readonly values: Values
@@ -28,6 +37,7 @@ export interface Totals {
 export class History {
   status: ControlStatus | undefined
   workers: readonly WorkerSample[] = []
+  servers: readonly ServerSample[] = []
   routes: readonly RouteSample[] = []
   totals: Totals | undefined
   recent: Recent | undefined
@@ -67,6 +77,7 @@ export class History {
           return { pool: pool.name, slot: worker.slot, worker, values, series: track.series }
         }),
     )
+    this.servers = status.pools.flatMap(({ name, servers }) => (servers ?? []).map((server) => this.server(name, server, seconds, tracks)))
     this.tracks = tracks
     this.status = status
     this.pid = status.pid
@@ -91,6 +102,17 @@ export class History {
     }
     this.total.push(values)
     return { values, series: this.total.series, refusedRate }
+  }
+
+  private server(pool: string, server: UpstreamServerStatus, seconds: number | undefined, tracks: Map<string, Track>): ServerSample {
+    const key = `server ${pool}/${server.slot} ${server.generation}`
+    const track = this.tracks.get(key) ?? new Track()
+    tracks.set(key, track)
+    const sent = track.increase('begun', server.requests)
+    const rate = sent === undefined || seconds === undefined ? undefined : unwrapped(sent) / seconds
+    const values: Values = { rate, p99: undefined, loop: undefined, wait: undefined, queue: server.inFlight }
+    track.push(values)
+    return { pool, server, values, series: track.series }
   }
 
   private forget(): void {

@@ -65,6 +65,7 @@ const STATE_STYLES: Readonly<Record<string, Style>> = {
   held: 'warn',
   empty: 'warn',
   ejected: 'bad',
+  down: 'bad',
   failed: 'bad',
   broken: 'bad',
 }
@@ -74,8 +75,12 @@ const P99: Column = plain('p99', 'P99', 6, ({ values }) => latencyText(values?.p
 const QUEUE: Column = plain('queue', 'QUEUE', 5, ({ values }) => (values === undefined ? '-' : String(values.queue)))
 const WAIT: Column = plain('wait', 'WAIT', 6, ({ values }) => latencyText(values?.wait))
 const LOOP: Column = {
-  ...plain('loop', 'LOOP', 5, ({ values, stuckMs }) =>
-    values === undefined ? '-' : stuckMs > 0 ? duration(stuckMs).replace(' ', '') : `${Math.round((values.loop ?? 0) * 100)} %`,
+  ...plain('loop', 'LOOP', 5, ({ values, stuckMs, kind }) =>
+    values === undefined || kind === 'server'
+      ? '-'
+      : stuckMs > 0
+        ? duration(stuckMs).replace(' ', '')
+        : `${Math.round((values.loop ?? 0) * 100)} %`,
   ),
   style: ({ values, stuckMs }) => (stuckMs > 0 ? 'bad' : (values?.loop ?? 0) >= BUSY_SHARE ? 'warn' : undefined),
   top: 1,
@@ -89,7 +94,12 @@ const LAYOUTS: Readonly<Record<Table, (rows: readonly Row[]) => Layout>> = {
     columns: [RATE, P99, LOOP, QUEUE],
     last: [
       { head: 'CONNS', width: 6, from: 100, text: ({ values, connections }) => (values === undefined ? '-' : String(connections)) },
-      { head: 'MEMORY', width: 8, sort: 'memory', text: ({ values, memoryBytes }) => (values === undefined ? '-' : memory(memoryBytes)) },
+      {
+        head: 'MEMORY',
+        width: 8,
+        sort: 'memory',
+        text: ({ values, memoryBytes, kind }) => (values === undefined || kind === 'server' ? '-' : memory(memoryBytes)),
+      },
     ],
   }),
   routes: (rows) => ({

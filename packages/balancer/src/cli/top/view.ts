@@ -157,13 +157,22 @@ function nextSort({ table, sort }: View): Sort {
 }
 
 /** A route has no worker of its own, but it has a pool. */
-function wantedBy(character: string, { name, pool, slot }: Row, desired: number): Wanted | undefined {
+function wantedBy(character: string, { name, pool, slot, kind }: Row, desired: number): Wanted | undefined {
   if (pool === '') return undefined
+  const body = (at: number) => ({ pool, slot: at, ...(kind === 'proxy' && { proxy: true }) })
   switch (character) {
     case 'd':
-      return slot === undefined ? undefined : { name: 'drain', body: { pool, slot }, what: `Drain ${name}, and leave its slot empty` }
+      return slot === undefined
+        ? undefined
+        : {
+            name: 'drain',
+            body: body(slot),
+            what: `Drain ${name}, and leave ${kind === 'server' ? 'it out of service' : 'its slot empty'}`,
+          }
     case 'r':
-      return slot === undefined ? undefined : { name: 'restart', body: { pool, slot }, what: `Restart ${name}` }
+      return slot === undefined
+        ? undefined
+        : { name: 'restart', body: body(slot), what: kind === 'server' ? `Put ${name} in service` : `Restart ${name}` }
     case 'R':
       return { name: 'reload', body: { pool }, what: `Reload every worker of ${pool}` }
     case '+':

@@ -1,10 +1,11 @@
 // `upstream` of a pool: the servers that its workers are proxies for.
 
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import type { UpstreamAddress } from '@switchyard/worker-runtime'
 import * as v from 'valibot'
-import type { UpstreamSettings } from '../../upstream-settings.ts'
+import type { DnsSettings, UpstreamSettings } from '../../upstream-settings.ts'
 import { type Fault, type Loose, listOf, looseOf } from '../faults.ts'
 import { MAX_SOCKET_PATH_BYTES } from '../listen-options.ts'
 import { defaultsOf, expected, flag, milliseconds, type Options, positive, schemasOf, shape, text, withDefaults } from '../schema.ts'
@@ -39,6 +40,31 @@ export interface UpstreamConfig {
   maxFailures?: number | undefined
   /** Length of the first of these whiles. Each further one is longer by this much, up to 5 minutes. Default 10000. */
   ejectionMs?: number | undefined
+  /**
+   * Where prefixes or `host: 'upstream'` make it necessary, `Location` and `Content-Location` of answers are changed to what clients see, as by
+   * nginx's proxy_redirect. Default true.
+   */
+  rewriteLocations?: boolean | undefined
+  /** The same for `Path` and `Domain` of cookies, as by nginx's proxy_cookie_path and proxy_cookie_domain. Default true. */
+  rewriteCookies?: boolean | undefined
+  /** How names of servers are looked up. */
+  dns?: UpstreamDnsConfig | undefined
+}
+
+/** A name with several addresses is a server for each of them. Each is looked up again when its answer expires. */
+export interface UpstreamDnsConfig {
+  /** DNS servers, which alone are asked, such as `'10.0.0.2'` or `'[::1]:5353'`. Default: those of the system, and its own lookup. */
+  servers?: readonly string[] | undefined
+  /** An answer is used for at least so long. Default 1000. */
+  minTtlMs?: number | undefined
+  /** An answer is used for at most so long. Default 60000. */
+  maxTtlMs?: number | undefined
+  /** From one lookup to the next where the system's own lookup answers, which says no time. Default 30000. */
+  intervalMs?: number | undefined
+  /** How long DNS servers may take to answer. Default 4000. */
+  timeoutMs?: number | undefined
+  /** Addresses of one name that are used. Default 16. */
+  maxAddresses?: number | undefined
 }
 
 const MAX_SERVERS = 256
@@ -61,6 +87,34 @@ const boundOptions: Options<Bounds> = {
 }
 
 export const defaultUpstream = defaultsOf(boundOptions)
+
+type DnsBounds = Omit<DnsSettings, 'servers'>
+
+const dnsOptions: Options<DnsBounds> = {
+  minTtlMs: { schema: milliseconds(1), default: 1_000 },
+  maxTtlMs: { schema: milliseconds(1), default: 60_000 },
+  intervalMs: { schema: milliseconds(1), default: 30_000 },
+  timeoutMs: { schema: milliseconds(1), default: 4_000 },
+  maxAddresses: { schema: positive(), default: 16 },
+}
+
+export const defaultUpstreamDns = defaultsOf(dnsOptions)
+
+const MAX_DNS_SERVERS = 8
+const dnsServer = expected(
+  v.pipe(
+    v.string(),
+    v.check((text) => isDnsServer(text)),
+  ),
+  "an address with or without a port, such as '10.0.0.2' or '[::1]:5353'",
+)
+export const upstreamDnsEntries = {
+  servers: v.optional(
+    v.pipe(v.array(dnsServer, 'a list of addresses'), v.maxLength(MAX_DNS_SERVERS, `at most ${MAX_DNS_SERVERS} servers`)),
+  ),
+  ...schemasOf(dnsOptions),
+}
+const dns = v.optional(shape(upstreamDnsEntries, "an object such as { servers: ['10.0.0.2'] }"))
 
 const prefix = v.optional(
   expected(v.pipe(v.string(), v.regex(/^(\/[\x21-\x22\x24-\x3e\x40-\x7e]+)+$/), v.regex(/[^/]$/)), "a path such as '/api'"),
@@ -85,6 +139,9 @@ export const upstreamEntries = {
   addPrefix: prefix,
   ca: v.optional(text),
   proxyProtocol: flag,
+  rewriteLocations: flag,
+  rewriteCookies: flag,
+  dns,
   ...schemasOf(boundOptions),
 }
 
@@ -119,14 +176,17 @@ export function upstreamFaults(pool: Loose, at: (...keys: string[]) => string, l
 export function upstreamSettings(pool: PoolConfig, folder: string): UpstreamSettings | undefined {
   if (pool.upstream === undefined) return undefined
   const config: UpstreamConfig = isList(pool.upstream) ? { servers: pool.upstream } : pool.upstream
-  const { servers, host = 'keep', stripPrefix, addPrefix, ca, proxyProtocol = false, ...bounds } = config
+  const { servers, host = 'keep', stripPrefix, addPrefix, ca, proxyProtocol = false, dns = {}, ...others } = config
+  const { rewriteLocations = true, rewriteCookies = true, ...bounds } = others
+  const { servers: dnsServers = [], ...dnsBounds } = dns
   return {
     ...withDefaults(defaultUpstream, bounds),
     servers: servers.map((url) => addressOf(url, folder) as UpstreamAddress),
     policies: [],
     weights: pool.weights ?? [],
     slowStart: undefined,
-    ...{ host, stripPrefix, addPrefix, proxyProtocol },
+    ...{ host, stripPrefix, addPrefix, proxyProtocol, rewriteLocations, rewriteCookies },
+    dns: { ...withDefaults(defaultUpstreamDns, dnsBounds), servers: dnsServers },
     ca: ca === undefined ? undefined : readFileSync(resolve(folder, ca), 'utf8'),
     probe: probeSettings(pool.healthWhen, defaultHealthWhen),
   }
@@ -164,6 +224,12 @@ function faultOf(text: string): string | undefined {
   if (port === '0') return `expected a port from 1, got '${text.slice(0, 60)}'`
   if (pathname !== '/' || search !== '' || hash !== '') return "expected a server without a path: use 'addPrefix' for one"
   return undefined
+}
+
+function isDnsServer(text: string): boolean {
+  const [, bracketed, plain, port] = /^(?:\[([\da-f:.]+)\]|([\d.]+))(?::(\d{1,5}))?$/i.exec(text) ?? []
+  const address = bracketed ?? plain ?? text
+  return isIP(address) !== 0 && (port === undefined || (Number(port) > 0 && Number(port) < 65_536))
 }
 
 function caFault(path: string): string | undefined {

@@ -4,7 +4,7 @@
 import type { Transport } from '@switchyard/handoff'
 import type { ListenAnswer, ListenRequest, WorkerStart } from '@switchyard/worker-runtime'
 import { type ReleaseFiles, releaseFiles } from '../../system/release-files.ts'
-import { setsUpstreamTickets, upstreamStart } from '../../upstream-settings.ts'
+import { setsUpstreamTickets } from '../../upstream-settings.ts'
 import type { PoolVersion } from '../desired-pool.ts'
 import type { PlannedSlot } from '../plan-input.ts'
 import { PoolWorker, type WorkerReturns } from '../pool-worker.ts'
@@ -19,7 +19,7 @@ export type StartOutcome =
 export type StartData = (
   worker: PoolWorker,
   listen: PoolVersion['shared']['listen'],
-) => Pick<WorkerStart, 'privateSocket' | 'listeners' | 'tls'>
+) => Pick<WorkerStart, 'privateSocket' | 'listeners' | 'tls' | 'upstream'>
 
 export interface WorkerStartsOptions {
   readonly transport: Transport
@@ -101,7 +101,6 @@ function poolStart({ settings, shared }: PoolVersion) {
     ...{ rest, weights, drainReturnMs, stopSignal, routes, trustedProxies, forwardToken, forwardTimeoutMs, healthPath, sessions, explain },
     // Other workers get no requests.
     accessLog: listens ? accessLog : undefined,
-    upstream: upstreamStart(settings),
     ...{ listens, shutdownMessage, observes, isOneOff: schedule !== undefined },
     ticketKeys: readsTickets || setsUpstreamTickets(upstream) ? ticketKeys : [],
     maxConnectionAgeMs: maxConnectionAgeMs === Number.POSITIVE_INFINITY ? 0 : maxConnectionAgeMs,
@@ -111,6 +110,7 @@ function poolStart({ settings, shared }: PoolVersion) {
 /** Where the worker loads policies from that are the user's own code. Undefined if there are none. */
 function ownPoliciesOf({ settings, shared }: PoolVersion, files: ReleaseFiles): WorkerStart['ownPolicies'] {
   const { configFile: file, routes, configVariables: variables } = shared
-  if (file === undefined || !settings.listens || !routes.some(({ policy }) => policy === 'own')) return undefined
+  const isWanted = routes.some(({ policy }) => policy === 'own') || settings.upstream?.policies.includes('own') === true
+  if (file === undefined || !settings.listens || !isWanted) return undefined
   return { module: files.own('config/own-policies'), file, variables }
 }

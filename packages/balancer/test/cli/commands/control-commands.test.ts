@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assert, suite } from '../../../../../test/suite.ts'
 import { until } from '../../../../../test/support/until.ts'
-import { parsePoolOrSlot, parseScale, parseSlot } from '../../../src/cli/commands/control-commands.ts'
+import { parseScale } from '../../../src/cli/commands/control-commands.ts'
 import { main } from '../../../src/cli/main.ts'
 import { BalancerError } from '../../../src/errors.ts'
+import { parsePoolOrSlot, parseSlotName } from '../../../src/worker-name.ts'
 import { calmPool, deferred, fakeIo, statusOf, workerOf } from '../../support/fake-balancer.ts'
 import { command, folderWith, jsonLines, running } from '../started-command.ts'
 
@@ -292,12 +293,16 @@ test('a balancer is found by folder, by config, and by the path of its socket', 
 })
 
 test('arguments for slots and numbers of workers', () => {
-  assert.equal(['web/0', '3', 'a-b_1/12', 'web', 'web/', '/0', '-1', 'web/-1', '1/1', ''].map(parseSlot), [
-    { pool: 'web', slot: 0 },
-    { pool: undefined, slot: 3 },
-    { pool: 'a-b_1', slot: 12 },
-    ...new Array(7).fill(undefined),
-  ])
+  assert.equal(
+    ['web/0', '3', 'a-b_1/12', 'a/proxy/1', 'web', 'web/', '/0', '-1', 'web/-1', '1/1', '', 'proxy/', 'a/proxy'].map(parseSlotName),
+    [
+      { pool: 'web', slot: 0 },
+      { pool: undefined, slot: 3 },
+      { pool: 'a-b_1', slot: 12 },
+      { pool: 'a', slot: 1, proxy: true },
+      ...new Array(9).fill(undefined),
+    ],
+  )
   assert.equal(['web', 'web/2', '2', 'web/x'].map(parsePoolOrSlot), [
     { pool: 'web', slot: undefined },
     { pool: 'web', slot: 2 },

@@ -2,7 +2,6 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { learn, leastInFlight, sticky } from '@switchyard/routing'
 import { assert, suite } from '../../../../../test/suite.ts'
 import type { BalancerConfig } from '../../../src/config/config.ts'
 import { resolveSettings } from '../../../src/config/resolve.ts'
@@ -65,24 +64,6 @@ const table: FaultCase[] = [
       `pools.a.upstream.ca: ${join(folder, 'not-a.pem')} has no certificate in PEM`,
     ],
   ],
-  [
-    'policies that can choose no server',
-    {
-      listen: 3000,
-      pools: { a: { upstream: ['http://a'] } },
-      routes: [
-        { path: '/a', policy: () => undefined },
-        { path: '/b', policy: sticky({ by: learn('sid') }) },
-        { path: '/c', policy: { sticky: { by: { learn: 'sid' } } } },
-        { path: '/d', policy: leastInFlight() },
-      ],
-    },
-    [
-      'routes[0].policy: expected a policy without code of your own: the route leads to upstream servers',
-      'routes[1].policy: expected a policy other than learn(): the route leads to upstream servers. Use ticket() or hash()',
-      'routes[2].policy: expected a policy other than learn(): the route leads to upstream servers. Use ticket() or hash()',
-    ],
-  ],
 ]
 
 for (const [name, config, faults] of table) test(name, () => assert.equal(faultsOf(config), faults))
@@ -105,9 +86,13 @@ test('weights, slow start and probes are about the servers, and the workers shar
   const [pool] = settingsOf({ a: { upstream: { servers: ['http://a', 'http://b'], maxConnections: 10 }, ...more } }).pools
   assert.ok(pool)
   assert.equal([pool.weights, pool.slowStart, pool.healthWhen], [[], undefined, undefined])
-  const start = upstreamStart(pool)
-  assert.equal([start?.weights, start?.slowStart?.windowMs, start?.probe?.path, start?.maxConnections], [[2, 1], 1_000, '/health', 3])
-  assert.is(upstreamStart({ ...pool, upstream: undefined }), undefined)
+  const limits = { drainTimeoutMs: 1, maxLearned: 2, learnedTtlMs: 3 }
+  const start = upstreamStart(pool, limits)
+  assert.equal(
+    [pool.upstream?.weights, start?.slowStart?.windowMs, start?.probe?.path, start?.maxConnections],
+    [[2, 1], 1_000, '/health', 3],
+  )
+  assert.is(upstreamStart({ ...pool, upstream: undefined }, limits), undefined)
 })
 
 test('the policy of a route chooses the server; the worker is chosen by its loop', () => {

@@ -10,6 +10,14 @@ const NO_CONTENT = 204
 const NOT_MODIFIED = 304
 const NOT_ASCII = /[\x80-\xff]/
 
+/** What the proxy changes in the head of an answer. */
+export interface AnswerChanges {
+  /** A cookie of the proxy's own, such as a ticket. undefined: none. */
+  readonly cookie: string | undefined
+  /** Changes fields in place. undefined: they pass as they are. */
+  readonly rewrite: ((fields: string[]) => void) | undefined
+}
+
 /** The head of an answer without the fields of its connection. */
 export interface PassedHead {
   readonly status: number
@@ -20,10 +28,10 @@ export interface PassedHead {
   readonly hasTrailer: boolean
 }
 
-/** How answers of upstream servers that Node has read are written. `cookie`: a cookie of the proxy's own for this answer. */
-export function upstreamWriting(cookie: string | undefined): AnswerWriting {
+/** How answers of upstream servers that Node has read are written. */
+export function upstreamWriting(changes: AnswerChanges): AnswerWriting {
   return {
-    writeHead: (answer, response) => writeUpstreamHead(headOf(answer), response, cookie),
+    writeHead: (answer, response) => writeUpstreamHead(headOf(answer), response, changes),
     trailersOf: ({ rawTrailers }) => trailerFields(rawTrailers),
   }
 }
@@ -34,15 +42,22 @@ export function writeUpstreamInformation({ status, reason, fields }: PassedHead,
 }
 
 /** Writes the head. False: only the end of the connection tells the client where the body ends. Throws if Node refuses to write such a head. */
-export function writeUpstreamHead(head: PassedHead, response: ServerResponse, cookie: string | undefined): boolean {
+export function writeUpstreamHead(head: PassedHead, response: ServerResponse, { cookie, rewrite }: AnswerChanges): boolean {
   const { status, isChunked, hasLength } = head
   const knowsChunks = response.useChunkedEncodingByDefault
   const isWithoutTrailer = head.hasTrailer && (!isChunked || !knowsChunks)
   let fields = isWithoutTrailer ? without(head.fields, 'trailer') : head.fields
-  if (cookie !== undefined) fields = [...fields, 'Set-Cookie', cookie]
+  if (cookie !== undefined || rewrite !== undefined) fields = changed(fields, cookie, rewrite)
   response.writeHead(status, head.reason, (hasLength ? prepared(fields) : fields) as string[])
   const hasBody = status !== NO_CONTENT && status !== NOT_MODIFIED && response.req.method !== 'HEAD'
   return hasLength || knowsChunks || !hasBody
+}
+
+function changed(fields: readonly string[], cookie: string | undefined, rewrite: AnswerChanges['rewrite']): string[] {
+  const own = [...fields]
+  rewrite?.(own)
+  if (cookie !== undefined) own.push('Set-Cookie', cookie)
+  return own
 }
 
 function headOf({ statusCode = 0, statusMessage = '', headers, rawHeaders }: IncomingMessage): PassedHead {

@@ -1,0 +1,32 @@
+// Reports what this proxy worker makes of its upstream servers to the primary: once a second while something changes, and at once when the list of servers
+// has changed.
+
+import type { Runtime } from '../runtime.ts'
+import type { UpstreamServers } from './upstream-servers.ts'
+
+const INTERVAL_MS = 1000
+/** While a server drains, the primary waits for its end. */
+const DRAINING_INTERVAL_MS = 50
+
+export interface UpstreamReportsOptions {
+  readonly runtime: Pick<Runtime, 'send'>
+  readonly servers: UpstreamServers
+}
+
+/** Begins to report. The timer keeps no process alive. Returns what reports now. */
+export function startUpstreamReports({ runtime, servers }: UpstreamReportsOptions): () => void {
+  let last = ''
+  let timer: NodeJS.Timeout
+  const report = (): void => {
+    clearTimeout(timer)
+    const now = servers.report
+    const text = JSON.stringify(now)
+    if (text !== last) runtime.send({ switchyard: 'upstream', report: now })
+    last = text
+    const drains = now.servers.some(({ state, inFlight }) => state === 'draining' && inFlight > 0)
+    timer = setTimeout(report, drains ? DRAINING_INTERVAL_MS : INTERVAL_MS)
+    timer.unref()
+  }
+  report()
+  return report
+}
