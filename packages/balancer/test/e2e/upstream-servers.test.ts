@@ -10,6 +10,7 @@ import type { BalancerStatus, UpstreamServerStatus } from '../../src/status.ts'
 import { runCommand, startCommand } from './support/commands.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer, temporaryFolder } from './support/running-balancer.ts'
+import { stopServing } from './support/upgradable-balancer.ts'
 
 const test = suite('upstream servers', { timeoutMs: 60_000 })
 
@@ -50,9 +51,7 @@ test.before.each(() => {
 })
 
 // The last test leaves a new primary.
-test.after(() => {
-  if (balancer.newPrimaryPid !== undefined) process.kill(balancer.newPrimaryPid, 'SIGTERM')
-})
+test.after(() => stopServing(balancer))
 
 const serversIn = ({ pools }: BalancerStatus, pool = 'legacy'): UpstreamServerStatus[] =>
   pools.find(({ name }) => name === pool)?.servers ?? []
