@@ -148,14 +148,25 @@ const cases: [what: string, frames: Buffer[], rest?: Case][] = [
   ['a Content-Length that is no number', [more(['content-length', 'x'])]],
 ]
 
-for (const [what, frames, { isAnswered = false, hasPreface = true, own: otherwise } = {}] of cases)
-  test(what, async () => {
-    const outcomes = [(bare.address() as AddressInfo).port, terminated.port, own.port].map((port) => {
-      const client = new RawHttp2(port)
-      if (hasPreface) client.begin()
-      return client.send(...frames).outcome(isAnswered)
-    })
-    const [nodes, ours, apps] = await Promise.all(outcomes)
+/** Of bare Node, of HTTP/2 that ends in a worker, and of an app's own server. */
+type Outcomes = [nodes: string, ours: string, apps: string]
+let outcomes: Outcomes[]
+
+test.before(async () => {
+  const ports = [(bare.address() as AddressInfo).port, terminated.port, own.port]
+  const outcomeOf = (port: number, frames: readonly Buffer[], { isAnswered = false, hasPreface = true }: Case): Promise<string> => {
+    const client = new RawHttp2(port)
+    if (hasPreface) client.begin()
+    return client.send(...frames).outcome(isAnswered)
+  }
+  outcomes = await Promise.all(
+    cases.map(([, frames, rest = {}]) => Promise.all(ports.map((port) => outcomeOf(port, frames, rest))) as Promise<Outcomes>),
+  )
+})
+
+for (const [index, [what, , { own: otherwise } = {}]] of cases.entries())
+  test(what, () => {
+    const [nodes, ours, apps] = outcomes[index] as Outcomes
     assert.equal({ ours, apps }, { ours: otherwise ?? nodes, apps: otherwise ?? nodes })
   })
 
