@@ -22,7 +22,7 @@ test(`the p99 of others beside attacks of ${ATTACK_MS / 1000} s`, async () => {
     config: {
       app: isOwn ? 'http2-own-app.mjs' : 'http2-app.mjs',
       pools: { web: { workers: WORKERS } },
-      ...(isOwn ? { listen: undefined } : { listen: { host: '127.0.0.1', port: 0, http2: { sendTimeoutMs: 3000 } } }),
+      ...(isOwn ? { listen: undefined } : { listen: { host: '127.0.0.1', port: 0, http2: true } }),
     },
     env: { OWN_PORT: '0' },
   })
@@ -33,7 +33,7 @@ test(`the p99 of others beside attacks of ${ATTACK_MS / 1000} s`, async () => {
   for (const attack of Object.keys(attacks).filter((name) => process.env.ATTACK === undefined || name === process.env.ATTACK)) {
     const sessions = await sessionsToAll(port, WORKERS)
     const alone = await p99Of(sessions, EVERY_MS, pause(ATTACK_MS))
-    const running = runAttack({ balancer, port, attack, connections: CONNECTIONS[attack] ?? 4, ms: ATTACK_MS })
+    const running = runAttack({ balancer, port, attacks: [attack], connections: CONNECTIONS[attack] ?? 4, ms: ATTACK_MS })
     const beside = await p99Of(sessions, EVERY_MS, running)
     const { memoryMiB, ...counts } = await running
     const ratio = Math.max(...beside.p99Ms) / Math.max(...alone.p99Ms)

@@ -9,7 +9,8 @@ import { fixture, type RunningBalancer } from './running-balancer.ts'
 export interface AttackOptions {
   readonly balancer: RunningBalancer
   readonly port: number
-  readonly attack: string
+  readonly attacks: readonly string[]
+  /** For each attack. */
   readonly connections: number
   readonly ms: number
 }
@@ -24,8 +25,8 @@ export interface AttackTotals {
 }
 
 /** Resolves when the attack is over. */
-export async function runAttack({ balancer, port, attack, connections, ms }: AttackOptions): Promise<AttackTotals> {
-  const child = fork(fixture('http2-attacker.ts'), [attack, String(port), String(connections), String(ms)])
+export async function runAttack({ balancer, port, attacks, connections, ms }: AttackOptions): Promise<AttackTotals> {
+  const child = fork(fixture('http2-attacker.ts'), [attacks.join(','), String(port), String(connections), String(ms)])
   let totals: Omit<AttackTotals, 'memoryMiB'> = { opened: 0, ended: 0, sent: 0 }
   let isOver = false
   child.once('message', (said) => {
@@ -37,9 +38,10 @@ export async function runAttack({ balancer, port, attack, connections, ms }: Att
       resolve()
     }),
   )
+  const pids = await workerPids(balancer)
   let memoryMiB = 0
   while (!isOver) {
-    for (const pid of await workerPids(balancer)) memoryMiB = Math.max(memoryMiB, residentMiB(pid))
+    memoryMiB = Math.max(memoryMiB, ...pids.map(residentMiB))
     await Promise.race([ended, pause(250)])
   }
   return { ...totals, memoryMiB }

@@ -91,7 +91,8 @@ export async function reloadUnderHttp2(options: Http2ReloadOptions): Promise<Htt
   })
   const control = String(balancer.lines.find(({ msg }) => msg.startsWith('ready:'))?.control)
   while (!isOver) {
-    for await (const line of new ControlClient(control).runOperation('reload', {})) if ('error' in line) fail(`reload: ${line.error.message}`)
+    for await (const line of new ControlClient(control).runOperation('reload', {}))
+      if ('error' in line) fail(`reload: ${line.error.message}`)
     reloads++
     await pause(50)
   }
