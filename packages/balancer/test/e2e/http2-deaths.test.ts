@@ -35,7 +35,7 @@ test.after(async () => {
 async function pidOf(path: string): Promise<number> {
   const { headers } = await until(async () => {
     const answer = await client.get(path)
-    return answer.status === 200 && answer
+    return answer.status === 200 ? answer : undefined
   }, 20_000)
   return Number(headers['x-pid'])
 }

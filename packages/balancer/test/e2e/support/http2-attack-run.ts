@@ -22,12 +22,14 @@ export interface AttackTotals {
   readonly sent: number
   /** Largest resident memory of a worker. */
   readonly memoryMiB: number
+  /** CPU time of all workers meanwhile, for other clients too. */
+  readonly cpuMs: number
 }
 
 /** Resolves when the attack is over. */
 export async function runAttack({ balancer, port, attacks, connections, ms }: AttackOptions): Promise<AttackTotals> {
   const child = fork(fixture('http2-attacker.ts'), [attacks.join(','), String(port), String(connections), String(ms)])
-  let totals: Omit<AttackTotals, 'memoryMiB'> = { opened: 0, ended: 0, sent: 0 }
+  let totals: Omit<AttackTotals, 'memoryMiB' | 'cpuMs'> = { opened: 0, ended: 0, sent: 0 }
   let isOver = false
   child.once('message', (said) => {
     totals = said as AttackTotals
@@ -39,12 +41,13 @@ export async function runAttack({ balancer, port, attacks, connections, ms }: At
     }),
   )
   const pids = await workerPids(balancer)
+  const cpuBefore = cpuMsOf(pids)
   let memoryMiB = 0
   while (!isOver) {
     memoryMiB = Math.max(memoryMiB, ...pids.map(residentMiB))
     await Promise.race([ended, pause(250)])
   }
-  return { ...totals, memoryMiB }
+  return { ...totals, memoryMiB, cpuMs: cpuMsOf(pids) - cpuBefore }
 }
 
 export async function workerPids(balancer: RunningBalancer): Promise<number[]> {
@@ -107,4 +110,15 @@ export function residentMiB(pid: number): number {
   } catch {
     return 0
   }
+}
+
+const TICK_MS = 10
+
+function cpuMsOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ')
+    return sum + (Number(fields[11]) + Number(fields[12])) * TICK_MS
+  }, 0)
 }
