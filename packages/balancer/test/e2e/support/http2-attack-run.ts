@@ -9,10 +9,12 @@ import { fixture, type RunningBalancer } from './running-balancer.ts'
 export interface AttackOptions {
   readonly balancer: RunningBalancer
   readonly port: number
+  /** `['none']`: the attacker's process runs and sends nothing. */
   readonly attacks: readonly string[]
   /** For each attack. */
   readonly connections: number
   readonly ms: number
+  readonly onBegun?: (() => void) | undefined
 }
 
 export interface AttackTotals {
@@ -27,12 +29,13 @@ export interface AttackTotals {
 }
 
 /** Resolves when the attack is over. */
-export async function runAttack({ balancer, port, attacks, connections, ms }: AttackOptions): Promise<AttackTotals> {
+export async function runAttack({ balancer, port, attacks, connections, ms, onBegun = () => {} }: AttackOptions): Promise<AttackTotals> {
   const child = fork(fixture('http2-attacker.ts'), [attacks.join(','), String(port), String(connections), String(ms)])
   let totals: Omit<AttackTotals, 'memoryMiB' | 'cpuMs'> = { opened: 0, ended: 0, sent: 0 }
   let isOver = false
-  child.once('message', (said) => {
-    totals = said as AttackTotals
+  child.on('message', (said) => {
+    if (said === 'begun') onBegun()
+    else totals = said as AttackTotals
   })
   const ended = new Promise<void>((resolve) =>
     child.once('exit', () => {
