@@ -11,6 +11,8 @@ export interface Http2ListenerStart {
   readonly windowBytes: number
   /** Streams that a client may reset, or begin wrongly, in a minute. One more ends the connection. */
   readonly maxResetsPerMinute: number
+  /** Bytes a second, on average, beyond requests: SETTINGS, PING, WINDOW_UPDATE, empty frames. One more ends the connection. */
+  readonly maxControlBytesPerSecond: number
   /** A connection without streams for this long is ended. */
   readonly idleTimeoutMs: number
   /** A stream is reset whose client accepts no more of the response for this long. */

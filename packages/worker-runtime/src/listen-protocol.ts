@@ -7,8 +7,10 @@ export interface ServerAddress {
   readonly path?: string | undefined
 }
 
-/** What clients send first: the head of a request, a TLS hello, or anything or nothing. */
-export type ServerKind = 'http' | 'tls' | 'net'
+/** What clients send first: the head of a request, the preface of HTTP/2, a TLS hello, or anything or nothing. */
+export type ServerKind = (typeof SERVER_KINDS)[number]
+
+const SERVER_KINDS = ['http', 'http2', 'tls', 'net'] as const
 
 /** Worker to primary. The worker's loop blocks until the answer is there. */
 export type ListenRequest =
@@ -75,7 +77,7 @@ export function readListenRequest(from: unknown): ListenRequest | undefined {
   return {
     ask: 'listen',
     id,
-    kind: from.kind === 'http' || from.kind === 'tls' ? from.kind : 'net',
+    kind: SERVER_KINDS.find((kind) => kind === from.kind) ?? 'net',
     ...address,
     ipv6Only: from.ipv6Only === true,
     reusePort: from.reusePort === true,

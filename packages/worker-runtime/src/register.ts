@@ -21,6 +21,7 @@ import { ForwardedRequests } from './forward/forwarded.ts'
 import { Forwarder } from './forward/forwarder.ts'
 import { Observer } from './observations/observer.ts'
 import { resolveOwnName } from './own-name.ts'
+import { shareMetrics } from './reports/app-registries.ts'
 import { startLoadReports } from './reports/load-reports.ts'
 import { startMetricReports } from './reports/metric-reports.ts'
 import { RouteExemplars } from './reports/route-exemplars.ts'
@@ -163,6 +164,7 @@ async function register(runtime: Runtime): Promise<void> {
   const websockets = new Websockets()
   const http2Sessions = new Http2Sessions()
   const http2Start = start.http2 && (await openHttp2(start.http2))
+  if (http2Start !== undefined) shareMetrics(http2Start.termination.counts)
   const connections = { servers: () => [...serving], mover, websockets, http2Sessions, chance: Math.random }
   const streamToken = start.http2 && Buffer.from(start.forwardToken, 'latin1')
   drain = new Drain({ runtime, inFlight, outbox, ...connections })

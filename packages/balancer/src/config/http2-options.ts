@@ -14,6 +14,8 @@ export interface Http2Options {
   windowBytes?: number | undefined
   /** Streams that a client may reset in a minute. Default 1000. */
   maxResetsPerMinute?: number | undefined
+  /** Bytes a second that a client may send beyond its requests: SETTINGS, PING, WINDOW_UPDATE, empty frames, padding. Default 65536. */
+  maxControlBytesPerSecond?: number | undefined
   /** A connection without streams for this long is ended. Default 60000. */
   idleTimeoutMs?: number | undefined
   /** A stream whose client accepts nothing of the response for this long is reset. Default 60000. */
@@ -29,6 +31,7 @@ export const defaultHttp2: Http2Settings = {
   maxHeaderListBytes: 64 * 1024,
   windowBytes: 64 * 1024,
   maxResetsPerMinute: 1000,
+  maxControlBytesPerSecond: 64 * 1024,
   idleTimeoutMs: 60_000,
   sendTimeoutMs: 60_000,
   spread: false,
@@ -42,6 +45,7 @@ export const http2LimitEntries = {
   maxHeaderListBytes: whole(1024, 2 ** 20, 'bytes from 1024 to 1048576'),
   windowBytes: whole(16_384, MAX_WINDOW, `bytes from 16384 to ${MAX_WINDOW}`),
   maxResetsPerMinute: whole(1, 1e9, 'a number of streams, at least 1'),
+  maxControlBytesPerSecond: whole(1024, 1e9, 'bytes, at least 1024'),
   idleTimeoutMs: milliseconds(1),
   sendTimeoutMs: milliseconds(1),
   spread: flag,

@@ -228,7 +228,10 @@ export class ListenRequests {
     const { listeners, acceptor, onChanged } = this.options
     const served = listeners.all.filter((bound) => this.servers.serverFor(worker, bound) !== undefined)
     worker.listeners = new Set(served.map(({ number }) => number))
-    for (const bound of listeners.all) acceptor.setPeek(bound.number, peeksAt(bound) ?? !this.servers.isForAnyProtocol(bound))
+    for (const bound of listeners.all) {
+      acceptor.setPeek(bound.number, peeksAt(bound) ?? !this.servers.isForAnyProtocol(bound))
+      acceptor.setServed(bound.number, this.servers.isForHttp2Alone(bound) ? 'http2' : undefined)
+    }
     onChanged(worker, this.listenersOf(worker.pool))
   }
 

@@ -71,6 +71,12 @@ export class WorkerServers {
     return false
   }
 
+  /** Do all servers speak HTTP/2 without TLS, and nothing else? */
+  isForHttp2Alone(bound: Bound): boolean {
+    const servers = [...this.servers.keys()].map((worker) => this.serverFor(worker, bound)).filter((server) => server !== undefined)
+    return bound.asked.tls === undefined && servers.length > 0 && servers.every(({ kind }) => kind === 'http2')
+  }
+
   has(worker: PoolWorker, bound: Bound): boolean {
     return [...this.of(worker).values()].some((server) => server.bound === bound)
   }

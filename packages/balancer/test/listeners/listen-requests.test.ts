@@ -24,6 +24,7 @@ class FakeAcceptor {
   readonly closed: number[] = []
   readonly admitted: number[] = []
   readonly peeks: Record<number, boolean> = {}
+  readonly served: Record<number, string | undefined> = {}
   readonly taken = new Set<number>()
   readonly listening = []
   isAccepting = false
@@ -47,6 +48,10 @@ class FakeAcceptor {
 
   setPeek(number: number, peek: boolean): void {
     this.peeks[number] = peek
+  }
+
+  setServed(number: number, served: string | undefined): void {
+    this.served[number] = served
   }
 }
 
@@ -268,9 +273,11 @@ test('listeners of net servers are not peeked at unless the config says so', asy
     [4, 'net'],
     [5, 'tls'],
     [6, 'http'],
+    [7, 'http2'],
   ] as const)
     await worker.listen({ port, kind })
-  assert.equal(world.acceptor.peeks, { 0: false, 1: true, 2: false, 3: false, 4: true, 5: true })
+  assert.equal(world.acceptor.peeks, { 0: false, 1: true, 2: false, 3: false, 4: true, 5: true, 6: true })
+  assert.equal([world.acceptor.served[5], world.acceptor.served[6]], [undefined, 'http2'])
 })
 
 test('an address in `unbalanced` is not balanced; one line says so for all workers', async () => {

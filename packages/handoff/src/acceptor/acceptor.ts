@@ -127,6 +127,8 @@ export interface Acceptor {
   acceptOn(number: number): void
   /** Sets whether heads of new connections are peeked at. */
   setPeek(number: number, peek: boolean): void
+  /** Sets what the servers behind a listener speak. It counts where the address names no protocol. */
+  setServed(number: number, served: ListenerProtocol | undefined): void
   /** Closes one listener. Its accepted connections stay. */
   closeListener(number: number): void
   /** Closes all listeners, so that the kernel refuses new clients. Accepted connections stay. */

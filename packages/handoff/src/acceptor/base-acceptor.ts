@@ -104,6 +104,10 @@ export abstract class BaseAcceptor<Entry extends ListenerEntry> {
     this.listeners.setPeek(number, peek)
   }
 
+  setServed(number: number, served: ListenerProtocol | undefined): void {
+    this.listeners.setServed(number, served)
+  }
+
   refuse(fd: number, reason: RefusalReason, retryAfterS?: number): void {
     this.counts.refused[reason]++
     // A refusal is rare, so it asks the kernel.

@@ -9,6 +9,8 @@ export interface ListenerEntry {
   peek: boolean
   /** What its clients speak, if heads are peeked at. Default: `detect`. */
   readonly protocol?: ListenerProtocol | undefined
+  /** What the servers behind it speak, where `protocol` is left out. Default: `detect`. */
+  served?: ListenerProtocol | undefined
   /** May it accept? */
   isAdmitted: boolean
   /** Reads the header of the PROXY protocol; undefined: none is expected. */
@@ -39,7 +41,7 @@ export class ListenerTable<Entry extends ListenerEntry> {
   /** What the clients of a listener speak. One that is closed, or is not peeked at, has `tcp`. */
   protocolOf(number: number): ListenerProtocol {
     const entry = this.entries.get(number)
-    return entry?.peek === true ? (entry.protocol ?? 'detect') : 'tcp'
+    return entry?.peek === true ? (entry.protocol ?? entry.served ?? 'detect') : 'tcp'
   }
 
   /** Returns whether that is a change. */
@@ -48,6 +50,11 @@ export class ListenerTable<Entry extends ListenerEntry> {
     if (entry === undefined || entry.peek === peek) return false
     entry.peek = peek
     return true
+  }
+
+  setServed(number: number, served: ListenerProtocol | undefined): void {
+    const entry = this.entries.get(number)
+    if (entry !== undefined) entry.served = served
   }
 
   get numbers(): number[] {

@@ -144,8 +144,9 @@ export class EndedRequest {
 
 /** Does the client speak HTTP/2, which has ended in a worker? */
 function isOverHttp2({ httpVersionMajor, socket }: IncomingMessage): boolean {
+  if (httpVersionMajor !== 1) return false
   const { alpnProtocol } = socket as { readonly alpnProtocol?: string | false | null }
-  return httpVersionMajor === 1 && (alpnProtocol === 'h2' || alpnProtocol === 'h2c')
+  return alpnProtocol === 'h2' || alpnProtocol === 'h2c'
 }
 
 function isField(name: string, usual: string, lower: string): boolean {

@@ -12,7 +12,10 @@ import {
 import type { Server, Socket } from 'node:net'
 import { listenerOf, responseOn, tagOf, tagUnderTls } from '@switchyard/handoff'
 import type { Http2ListenerStart } from '../http2-start.ts'
+import { announceGoaway } from '../server/goaway-notice.ts'
 import type { Http2Sessions } from '../server/http2-sessions.ts'
+import { ControlBytes } from './control-bytes.ts'
+import { Http2Counts } from './http2-counts.ts'
 import { readRequestHead } from './request-head.ts'
 import { ResetRate } from './reset-rate.ts'
 import { endExchange, resetIfStalled, StreamExchange, type StreamExchangeOptions } from './stream-exchange.ts'
@@ -29,7 +32,11 @@ const SESSION_WINDOW_BYTES = 2 ** 20
 /** Far more than browsers send, which split cookies into many fields. */
 const MAX_FIELDS = 1000
 
-/** How long a connection that is to end waits for the next streams, without any and with some under way. */
+/** Sessions are polled this often, and less often where one worker has thousands. */
+const POLL_MS = 100
+const SESSIONS_PER_POLL = 500
+
+/** How long a connection over TLS that is to end waits for the next streams, without any and with some under way. */
 const QUIET_MS = 300
 const BUSY_MS = 1000
 
@@ -60,6 +67,10 @@ export class Http2Termination {
   private readonly listeners: ReadonlyMap<number, Http2ListenerStart>
   private readonly sessions: Http2Sessions
   private readonly steer: SteerStream | undefined
+  private readonly own = new Set<Session>()
+  readonly counts = new Http2Counts()
+  private timer: NodeJS.Timeout | undefined
+  private polls = 0
 
   /** `steer` undefined: every stream stays. */
   constructor(listeners: readonly Http2ListenerStart[], sessions: Http2Sessions, steer: SteerStream | undefined) {
@@ -82,8 +93,24 @@ export class Http2Termination {
     connection.on('error', ignore)
     const session = performServerHandshake(connection, optionsOf(start)) as ServerHttp2Session
     session.setLocalWindowSize(SESSION_WINDOW_BYTES)
-    const own = new Session(session, connection, start, announce, this.steer)
-    this.sessions.add(session, () => own.close(), server)
+    const own = new Session(session, connection, start, announce, this.steer, this.counts)
+    this.own.add(own)
+    this.counts.sessions++
+    this.timer ??= setInterval(() => this.poll(performance.now()), POLL_MS).unref()
+    session.once('close', () => this.forget(own))
+    this.sessions.add(session, () => own.close('drain'), server)
+  }
+
+  private forget(own: Session): void {
+    this.own.delete(own)
+    this.counts.sessions--
+    if (this.own.size > 0) return
+    clearInterval(this.timer)
+    this.timer = undefined
+  }
+
+  private poll(nowMs: number): void {
+    if (++this.polls % Math.ceil(this.own.size / SESSIONS_PER_POLL) === 0) for (const one of this.own) one.poll(nowMs)
   }
 }
 
@@ -107,11 +134,19 @@ class Session {
   private readonly idle: StreamSocket[] = []
   private readonly options: StreamExchangeOptions
   private readonly resets: ResetRate
-  private readonly timer: NodeJS.Timeout
+  private readonly counts: Http2Counts
+  private readonly control: ControlBytes
+  /** Of requests, from the begin of the connection. */
+  private begun = 0
+  private body = 0
+  private chunks = 0
+  private nextPollMs: number
   private readonly streams = new Set<ServerHttp2Stream>()
   /** Those that were open at the last poll. */
   private readonly old = new WeakSet<ServerHttp2Stream>()
   private idleSinceMs = performance.now()
+  private isClosing = false
+  /** Over TLS. */
   private closing: NodeJS.Timeout | undefined
   /** Streams that begin when GOAWAY is sent. */
   private readonly held: (() => void)[] = []
@@ -122,6 +157,7 @@ class Session {
     start: Http2ListenerStart,
     announce: Announce,
     steer: SteerStream | undefined,
+    counts: Http2Counts,
   ) {
     this.session = session
     this.connection = connection
@@ -129,9 +165,16 @@ class Session {
     this.steer = steer
     this.isSecure = (connection as { readonly encrypted?: boolean }).encrypted === true
     this.start = start
-    this.options = { sendTimeoutMs: start.sendTimeoutMs, onReset: () => this.countReset(), onFree: (socket) => this.free(socket) }
+    this.counts = counts
+    this.options = {
+      sendTimeoutMs: start.sendTimeoutMs,
+      onReset: () => this.countReset(),
+      onFree: (socket) => this.free(socket),
+      onStalled: () => this.counts.end('stalled'),
+    }
     this.resets = new ResetRate(start.maxResetsPerMinute)
-    this.timer = setInterval(() => this.poll(performance.now()), Math.min(start.idleTimeoutMs, start.sendTimeoutMs)).unref()
+    this.control = new ControlBytes(start.maxControlBytesPerSecond, this.idleSinceMs)
+    this.nextPollMs = this.idleSinceMs + this.pollMs
     const closed = (stream: ServerHttp2Stream) => this.onStreamClose(stream)
     // One function for all streams.
     const onClose = function (this: ServerHttp2Stream): void {
@@ -143,17 +186,20 @@ class Session {
     session.on('error', ignore)
     session.once('close', () => {
       clearTimeout(this.closing)
-      clearInterval(this.timer)
       for (const socket of this.idle.splice(0)) socket.destroy()
     })
   }
 
   /**
-   * Sends GOAWAY when the next streams have come, before their responses. At that moment the client probably sends no more; further streams would be refused, because
-   * Node can't announce a GOAWAY (RFC 9113 §6.8).
+   * Ends the connection behind its streams. A client without TLS is told before, so that it begins no stream that would be refused. Over TLS, GOAWAY is sent
+   * when the next streams have come, before their responses: at that moment the client probably sends no more.
    */
-  close(): void {
-    this.closing ??= setTimeout(this.closeNow, this.streams.size === 0 ? QUIET_MS : BUSY_MS).unref()
+  close(why: 'drain' | 'idle'): void {
+    if (this.isClosing || this.session.closed) return
+    this.isClosing = true
+    this.counts.end(why)
+    if (announceGoaway(this.session, this.connection, this.closeNow)) return
+    this.closing = setTimeout(this.closeNow, this.streams.size === 0 ? QUIET_MS : BUSY_MS).unref()
   }
 
   private readonly closeNow = (): void => {
@@ -163,8 +209,10 @@ class Session {
 
   private onStream(stream: ServerHttp2Stream, head: StreamHead, onClose: (this: ServerHttp2Stream) => void): void {
     // Reset in the same read of the connection.
+    this.begun++
     if (stream.destroyed || stream.closed) return this.countReset()
     this.streams.add(stream)
+    if ((head.flags & NGHTTP2_FLAG_END_STREAM) === 0) this.countBody(stream)
     stream.on('close', onClose)
     stream.on('error', ignore)
     // Node gives each stream of one read of the connection to this function before it reads the next one.
@@ -183,6 +231,7 @@ class Session {
     }
     if (head === 'malformed') {
       stream.close(NGHTTP2_PROTOCOL_ERROR)
+      this.counts.end('malformed')
       return this.countReset()
     }
     stream.respond({ ':status': head, 'content-length': 0 }, { endStream: true })
@@ -195,9 +244,26 @@ class Session {
     if (this.streams.size === 0) this.idleSinceMs = performance.now()
   }
 
+  /** Node pushes each piece of a body as it comes, whoever reads it later. */
+  private countBody(stream: ServerHttp2Stream): void {
+    const { push } = stream
+    stream.push = (piece: Buffer | null, encoding?: BufferEncoding) => {
+      if (piece !== null) {
+        this.body += piece.length
+        this.chunks++
+      }
+      return push.call(stream, piece, encoding)
+    }
+  }
+
   private countReset(): void {
     if (!this.resets.isTooHigh(performance.now()) || this.session.destroyed) return
-    this.session.destroy(new Error('the client reset too many streams'), NGHTTP2_ENHANCE_YOUR_CALM)
+    this.breakOff('resets')
+  }
+
+  private breakOff(why: 'resets' | 'control-bytes'): void {
+    this.counts.end(why)
+    this.session.destroy(new Error(`the client exceeded a limit: ${why}`), NGHTTP2_ENHANCE_YOUR_CALM)
   }
 
   private takeSocket(): StreamSocket {
@@ -216,12 +282,22 @@ class Session {
     else socket.destroySoon()
   }
 
-  private poll(nowMs: number): void {
-    const { session, streams, old, start } = this
-    if (streams.size === 0 && nowMs - this.idleSinceMs >= start.idleTimeoutMs) return session.close()
+  private get pollMs(): number {
+    return Math.min(this.start.idleTimeoutMs, this.start.sendTimeoutMs)
+  }
+
+  poll(nowMs: number): void {
+    const { connection, session, streams, old, start, begun, body, chunks } = this
+    if (session.destroyed) return
+    const bytes = { read: connection.bytesRead, written: connection.bytesWritten, streams: begun, body, chunks }
+    if (this.control.isTooHigh(bytes, nowMs)) return this.breakOff('control-bytes')
+    if (nowMs < this.nextPollMs) return
+    this.nextPollMs = nowMs + this.pollMs
+    if (streams.size === 0 && nowMs - this.idleSinceMs >= start.idleTimeoutMs) return this.close('idle')
     for (const stream of streams) {
       // Its response is written, and the client has not accepted all of it.
-      if (old.has(stream) && stream.writableEnded && stream.listenerCount('timeout') === 0) resetIfStalled(stream, start.sendTimeoutMs)
+      if (old.has(stream) && stream.writableEnded && stream.listenerCount('timeout') === 0)
+        resetIfStalled(stream, start.sendTimeoutMs, this.options.onStalled)
       old.add(stream)
     }
   }

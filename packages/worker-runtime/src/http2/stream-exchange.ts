@@ -21,6 +21,8 @@ export interface StreamExchangeOptions {
   readonly onReset: () => void
   /** The exchange is complete, and the connection can have another one. */
   readonly onFree: (socket: StreamSocket) => void
+  /** The stream is reset because of `sendTimeoutMs`. */
+  readonly onStalled: () => void
 }
 
 export class StreamExchange implements StreamEnd, ResponseSink {
@@ -177,7 +179,7 @@ export class StreamExchange implements StreamEnd, ResponseSink {
     if (stream.write(part, encoding as BufferEncoding)) return
     if (this.accepts) stream.once('drain', onDrain)
     this.accepts = false
-    resetIfStalled(stream, this.options.sendTimeoutMs)
+    resetIfStalled(stream, this.options.sendTimeoutMs, this.options.onStalled)
   }
 
   onEnd(trailers: OutgoingHttpHeaders | undefined): void {
@@ -215,8 +217,13 @@ export function endExchange(stream: Stream): void {
 }
 
 /** Resets a stream whose client accepts nothing of what waits for it for this long. */
-export function resetIfStalled(stream: ServerHttp2Stream, timeoutMs: number): void {
-  if (stream.listenerCount('timeout') === 0) stream.on('timeout', onStall)
+export function resetIfStalled(stream: ServerHttp2Stream, timeoutMs: number, onStalled: () => void): void {
+  if (stream.listenerCount('timeout') === 0) {
+    stream.on('timeout', () => {
+      onStalled()
+      stream.close(NGHTTP2_CANCEL)
+    })
+  }
   stream.setTimeout(timeoutMs)
 }
 
@@ -224,10 +231,6 @@ export function resetIfStalled(stream: ServerHttp2Stream, timeoutMs: number): vo
 function breakOff(stream: ServerHttp2Stream, code: number): void {
   if (stream.headersSent && !stream.writableEnded) stream.destroy(new Error('the app broke off its response'))
   else stream.close(code)
-}
-
-function onStall(this: Stream): void {
-  this.close(NGHTTP2_CANCEL)
 }
 
 function onData(this: Stream, chunk: Buffer): void {

@@ -3,13 +3,15 @@
 
 import type { ServerHttp2Session } from 'node:http2'
 import type { Server } from 'node:net'
+import { connectionOf } from '@switchyard/handoff'
+import { announceGoaway } from './goaway-notice.ts'
 
 export class Http2Sessions {
   /** How each one is ended, and the server whose HTTP/2 ends in front of it. */
   private readonly all = new Map<ServerHttp2Session, { readonly end: () => void; readonly server: Server | undefined }>()
 
   /** A session has begun. `end` sends GOAWAY. `server`: it must end with this server; left out: the app's server of HTTP/2 does as Node does. */
-  add(session: ServerHttp2Session, end = () => session.close(), server?: Server): void {
+  add(session: ServerHttp2Session, end = () => endSession(session), server?: Server): void {
     this.all.set(session, { end, server })
     session.once('close', () => this.all.delete(session))
   }
@@ -30,4 +32,12 @@ export class Http2Sessions {
   endAllOf(server: Server): void {
     for (const [session, one] of this.all) if (one.server === server) this.end(session)
   }
+}
+
+/** A session of the app's own server. */
+function endSession(session: ServerHttp2Session): void {
+  const close = (): void => {
+    if (!session.destroyed) session.close()
+  }
+  if (!announceGoaway(session, connectionOf(session), close)) close()
 }

@@ -188,7 +188,8 @@ export class InFlight {
     const { statusCode, writableEnded, socket } = response
     if (statusCode >= 400) this.onError(response)
     if (writableEnded && statusCode < 500) return
-    if (!writableEnded && statusCode < 500 && (socket === null || socket.readableEnded || socket.errored !== null)) return
+    // Without a socket: its client reset the stream of HTTP/2, or the connection has closed.
+    if (!writableEnded && statusCode < 500 && (!socket || socket.readableEnded || socket.errored !== null)) return
     this.row[rowWords.failed] = this.failed + 1
   }
 

@@ -99,5 +99,6 @@ function boundOf({ host, port, path }: ServerAddress): BoundAddress {
 function kindOf(server: Server): ServerKind {
   if (server instanceof TlsServer) return 'tls'
   // Node does not export the class of HTTP/2 servers without TLS.
-  return server instanceof HttpServer || 'updateSettings' in server ? 'http' : 'net'
+  if ('updateSettings' in server) return 'http2'
+  return server instanceof HttpServer ? 'http' : 'net'
 }

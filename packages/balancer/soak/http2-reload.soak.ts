@@ -1,0 +1,55 @@
+// One million requests over HTTP/2 while one reload follows the other: the long form of e2e/http2-reload.test.ts. Beside it h2load runs again and again; it opens
+// no second connection after a GOAWAY, so of its requests those count that it has begun. REQUESTS=50000 makes it shorter. WHAT=secure: over TLS; own: an app's
+// own server.
+
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { assert, suite } from '../../../test/suite.ts'
+import { reloadUnderHttp2 } from '../test/e2e/support/http2-reload-run.ts'
+import { startBalancer, temporaryFolder } from '../test/e2e/support/running-balancer.ts'
+import { makeCertificate } from '../test/support/certificate-maker.ts'
+
+const REQUESTS = Number(process.env.REQUESTS ?? 1_000_000)
+const WORKERS = 2
+const WHAT = process.env.WHAT ?? 'plain'
+const H2LOAD = ['-n', '2000', '-c', '4', '-m', '20']
+const COUNTS = /requests: (\d+) total, (\d+) started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout/
+const test = suite(`reloads under HTTP/2 (${WHAT})`, { timeoutMs: 55 * 60_000 })
+
+test(`${REQUESTS} requests while workers are replaced without a pause: none fails`, async () => {
+  const tls = makeCertificate(temporaryFolder(), 'site', { names: ['localhost'] })
+  const listen = { host: '127.0.0.1', port: 0, http2: true }
+  const balancer = await startBalancer({
+    config: {
+      app: WHAT === 'own' ? 'http2-own-app.mjs' : 'http2-app.mjs',
+      pools: { web: { workers: WORKERS, reload: { settleMs: 50, maxSurge: 1 } } },
+      listen: WHAT === 'own' ? undefined : WHAT === 'secure' ? { ...listen, tls } : listen,
+    },
+    env: { OWN_PORT: '0' },
+  })
+  await balancer.untilAllReady()
+  const url = `${WHAT === 'secure' ? 'https' : 'http'}://127.0.0.1:${balancer.port}`
+  let isOver = false
+  const running = reloadUnderHttp2({ balancer, url, clients: 4, streams: 20, requests: REQUESTS, path: '/hello', progress: console.log })
+  void running.finally(() => {
+    isOver = true
+  })
+  const sums = { runs: 0, started: 0, succeeded: 0, notSent: 0 }
+  while (!isOver) {
+    const { stdout } = await promisify(execFile)('h2load', [...H2LOAD, `${url}/hello`])
+    const [total, started, , succeeded, , errored, timedOut] = (COUNTS.exec(stdout)?.slice(1).map(Number) ?? []) as number[]
+    sums.runs++
+    sums.started += started ?? 0
+    sums.succeeded += succeeded ?? 0
+    sums.notSent += (total ?? 0) - (started ?? 0)
+    if (started !== succeeded) console.log(`h2load: ${COUNTS.exec(stdout)?.[0]}`, { errored, timedOut })
+  }
+  const { faults, ...totals } = await running
+  console.log(JSON.stringify({ ...totals, h2load: sums }))
+  assert.equal(faults, [])
+  assert.ok(totals.answered >= REQUESTS)
+  if (WHAT !== 'secure') assert.equal([totals.repeated, sums.started - sums.succeeded], [0, 0])
+  assert.is(await balancer.stop(), 0)
+})
+
+test.run()
