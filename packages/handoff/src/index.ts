@@ -48,6 +48,7 @@ export {
   ConnectionInjector,
   countAsRead,
   type HandOffFacts,
+  handedSocket,
   proxiedOf,
   setProxied,
   tagOf,
