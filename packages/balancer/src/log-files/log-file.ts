@@ -37,7 +37,7 @@ export const CHECK_EVERY_MS = 1_000
 /** After a failed rotation. */
 const ROTATE_AGAIN_MS = 10_000
 /** The end of the process waits so long for a write that does not progress. */
-const STUCK_MS = 1_000
+const STUCK_MS = 4_000
 /** Lines may contain what clients sent, so other users may not read them. */
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
