@@ -32,6 +32,10 @@ test.after(async () => assert.is(await balancer.stop(), 0))
 test('a client that resets too many streams loses its connection, and others do not', async () => {
   const hasty = new Http2Client(`http://127.0.0.1:${plain}`)
   const other = new Http2Client(`http://127.0.0.1:${plain}`)
+  // With a stream its connection is not idle.
+  const upload = other.open('/body', { ':method': 'POST' })
+  const answer = answerTo(upload)
+  upload.write('a part')
   const goaway = untilEvent(hasty.session, 'goaway')
   goaway.catch(() => {})
   assert.is((await hasty.get('/hello')).status, 200)
@@ -42,7 +46,8 @@ test('a client that resets too many streams loses its connection, and others do 
   }
   await until(() => hasty.session.destroyed)
   assert.is((await goaway)[0], constants.NGHTTP2_ENHANCE_YOUR_CALM)
-  assert.is((await other.get('/hello')).status, 200)
+  upload.end()
+  assert.is((await answer).status, 200)
   other.close()
 })
 
