@@ -2,8 +2,9 @@
 
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import { isIdempotent } from '../forward/attempts.ts'
-import { unwatchClient, watchClient } from '../forward/clients.ts'
+import type { ClientWork } from '../forward/clients.ts'
 import { type AttemptContext, UpstreamAttempts } from './attempts.ts'
+import type { ClientConnection } from './client-connection.ts'
 import type { AnswerHead } from './connection/answer-fields.ts'
 import { AnswerPassing } from './connection/answer-passing.ts'
 import { fieldLines, RequestSending } from './connection/request-sending.ts'
@@ -51,8 +52,9 @@ export interface ProxiedTarget extends ProxiedFields {
 }
 
 /** Owns one request until its answer is complete. */
-export class ProxiedRequest extends UpstreamAttempts implements ConnectionUser {
+export class ProxiedRequest extends UpstreamAttempts implements ConnectionUser, ClientWork {
   protected override readonly context: ProxyContext
+  private readonly client: ClientConnection
   private readonly response: ServerResponse
   private readonly proxied: ProxiedTarget
   private readonly sending: RequestSending
@@ -60,8 +62,9 @@ export class ProxiedRequest extends UpstreamAttempts implements ConnectionUser {
   private answer: AnswerPassing | undefined
   private interims = 0
 
-  constructor(context: ProxyContext, request: IncomingMessage, response: ServerResponse, proxied: ProxiedTarget) {
+  constructor(context: ProxyContext, client: ClientConnection, request: IncomingMessage, response: ServerResponse, proxied: ProxiedTarget) {
     super(context, request)
+    this.client = client
     this.context = context
     this.response = response
     this.proxied = proxied
@@ -69,9 +72,8 @@ export class ProxiedRequest extends UpstreamAttempts implements ConnectionUser {
   }
 
   begin(): void {
-    const { socket } = this.request
-    if (socket.destroyed) return
-    watchClient(socket, this)
+    if (this.request.socket.destroyed) return
+    this.client.current = this
     this.choose()
   }
 
@@ -204,7 +206,7 @@ export class ProxiedRequest extends UpstreamAttempts implements ConnectionUser {
 
   private finish(): void {
     this.stop()
-    unwatchClient(this.request.socket, this)
+    if (this.client.current === this) this.client.current = undefined
     this.sending.stop()
   }
 }

@@ -2,11 +2,11 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { ClientConnection } from './client-connection.ts'
 import { type ClientFieldOptions, type FieldRefusal, proxiedFields } from './fields/request-fields.ts'
 import { type Prefixes, upstreamTarget } from './fields/request-target.ts'
 import { ProxiedRequest, type ProxiedTarget, type ProxyContext, sendRefusal } from './proxied-request.ts'
 import { ProxiedUpgrade, refuseUpgrade } from './proxied-upgrade.ts'
-import { serveInOrder, upgradeInOrder } from './request-order.ts'
 
 /** Longer than the pause between two clicks, as nginx has it. */
 const KEEP_ALIVE_MS = 65_000
@@ -22,13 +22,15 @@ export function proxyServer(options: ProxyServerOptions): Server {
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS })
   // Fields beyond a limit would be framed by the parser and hidden from us.
   server.maxHeadersCount = 0
-  const onRequest = (request: IncomingMessage, response: ServerResponse) =>
-    serveInOrder(request, response, () => serve(request, response, options))
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    const client = ClientConnection.of(request.socket)
+    client.serveInOrder(response, () => serve(client, request, response, options))
+  }
   server.on('request', onRequest)
   // The server decides whether the client may send its body.
   server.on('checkContinue', onRequest)
   server.on('upgrade', (request: IncomingMessage, client: Duplex, behindHead: Buffer) =>
-    upgradeInOrder(client, () => upgrade(request, client, behindHead, options)),
+    ClientConnection.of(client).upgradeInOrder(() => upgrade(request, client, behindHead, options)),
   )
   server.on('connect', (_request: IncomingMessage, client: Duplex) => refuseUpgrade(client, 405, 'no tunnels'))
   return server
@@ -37,7 +39,7 @@ export function proxyServer(options: ProxyServerOptions): Server {
 /** Connections with a refused request. What came behind it may be a request for our parser only. */
 const refused = new WeakSet<Duplex>()
 
-function serve(request: IncomingMessage, response: ServerResponse, options: ProxyServerOptions): void {
+function serve(client: ClientConnection, request: IncomingMessage, response: ServerResponse, options: ProxyServerOptions): void {
   if (refused.has(request.socket)) return
   const proxied = proxiedOf(request, false, options)
   if ('status' in proxied) {
@@ -45,7 +47,7 @@ function serve(request: IncomingMessage, response: ServerResponse, options: Prox
     response.shouldKeepAlive = false
     return sendRefusal(response, proxied.status, proxied.reason)
   }
-  new ProxiedRequest(options.context, request, response, proxied).begin()
+  new ProxiedRequest(options.context, client, request, response, proxied).begin()
 }
 
 /** Node gives every upgrade here, whatever its protocol. Others than websockets would bypass the routes, so only those are passed on. */

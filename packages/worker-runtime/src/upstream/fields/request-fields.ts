@@ -2,7 +2,8 @@
 
 import type { IncomingMessage } from 'node:http'
 import { isSecure } from '../../server/secure-request.ts'
-import { connectionOptions, isClientField, isDisguised, isHopByHop } from './hop-fields.ts'
+import { type FieldKind, kindOf } from './field-kinds.ts'
+import { connectionOptions } from './hop-fields.ts'
 
 /** Proxies behind each other, each of which adds to `Via`. More of the same are a loop. */
 const MAX_VIA = 8
@@ -10,8 +11,13 @@ const MAX_VIA = 8
 /** A name or an address, and a port. Servers read anything else in different ways. */
 const AUTHORITY = /^(\[[\da-f:.]+\]|[\w.~%!$&'()*+;=-]+)(:\d{0,5})?$/i
 
+/** Fields of the connection, and those that the proxy writes. */
+const NEVER_COPIED: ReadonlySet<FieldKind> = new Set(['host', 'via', 'connection', 'keep-alive', 'transfer-encoding'])
+
 /** Fields of which servers read the first or the last. */
 const SINGLE = new Set(['authorization', 'range', 'if-range', 'content-range', 'content-type'])
+
+const SINGLE_LENGTHS: ReadonlySet<number> = new Set([...SINGLE].map(({ length }) => length))
 
 export interface ClientFieldOptions {
   /** Written to `Via`. */
@@ -51,18 +57,26 @@ export function proxiedFields(
   const via = headers.via ?? ''
   if (via.includes(options.pseudonym) && via.split(options.pseudonym).length > MAX_VIA) return { status: 508, reason: 'loop' }
 
+  const address = plainAddress(request.socket.remoteAddress)
   const isTrusted = options.trusts(request.socket.remoteAddress)
   const connection = connectionOptions(headers.connection)
   const fields: string[] = []
-  const single = new Set<string>()
+  let single: Set<string> | undefined
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] as string
-    const lower = name.toLowerCase()
-    if (lower === 'host' || lower === 'via' || isHopByHop(lower, connection) || isDisguised(lower) || isClientField(lower)) continue
-    // Before HTTP/1.1 the field means nothing, and the server would obey it.
-    if (lower === 'expect' && httpVersion !== '1.1') continue
-    if (lower === 'trailer' && coding === undefined) continue
-    if (SINGLE.has(lower)) {
+    const kind = kindOf(name)
+    if (kind !== 'plain') {
+      if (kind === 'hop' || kind === 'client' || NEVER_COPIED.has(kind)) continue
+      // Before HTTP/1.1 the field means nothing, and the server would obey it.
+      if (kind === 'expect' && httpVersion !== '1.1') continue
+      if (kind === 'trailer' && coding === undefined) continue
+      // A lenient parser accepts such names.
+      if (kind === 'invalid') return { status: 400, reason: 'bad field' }
+    }
+    if (connection.size > 0 && connection.has(name.toLowerCase())) continue
+    if (isSingle(name)) {
+      const lower = name.toLowerCase()
+      single ??= new Set()
       if (single.has(lower)) return { status: 400, reason: `two fields ${name}` }
       single.add(lower)
     }
@@ -72,7 +86,9 @@ export function proxiedFields(
   // HTTP/1.0 clients may leave it out.
   if (!AUTHORITY.test(host) && (host !== '' || httpVersion === '1.1' || headers.host !== undefined))
     return { status: 400, reason: 'bad Host' }
-  addClientFields(fields, request, host, isTrusted, options)
+  const proto = isSecure(request, options.trustedProxies) ? 'https' : 'http'
+  if (isTrusted) continueClientFields(fields, request, { address, host, proto }, options)
+  else for (const text of clientFields({ address, host, proto }, options)) fields.push(text)
   fields.push('Via', `${via === '' ? '' : `${via}, `}${httpVersion} ${options.pseudonym}`)
   if (isUpgrade) fields.push('Connection', 'Upgrade', 'Upgrade', headers.upgrade as string)
   else if (coding !== undefined) fields.push('Transfer-Encoding', 'chunked')
@@ -81,32 +97,63 @@ export function proxiedFields(
   return { fields, host }
 }
 
-/** From a trusted proxy they are continued, from any other peer replaced. */
-function addClientFields(
+/** What the proxy knows of a client. */
+interface Client {
+  readonly address: string | undefined
+  readonly host: string
+  readonly proto: 'http' | 'https'
+}
+
+/** Clients send many requests from one address to one host. */
+const remembered = new Map<string, readonly string[]>()
+const MAX_REMEMBERED = 1000
+const MAX_KEY_CHARS = 300
+
+/** The fields for a client that is no trusted proxy. */
+function clientFields(client: Client, { stripPrefix }: ClientFieldOptions): readonly string[] {
+  const { address, host, proto } = client
+  const key = `${proto} ${address} ${stripPrefix} ${host}`
+  let fields = remembered.get(key)
+  if (fields === undefined) {
+    fields = [
+      ...['X-Forwarded-For', address ?? 'unknown', 'X-Forwarded-Proto', proto, 'X-Forwarded-Host', host],
+      ...(stripPrefix === undefined ? [] : ['X-Forwarded-Prefix', stripPrefix]),
+      ...['Forwarded', forwardedOf(client)],
+    ]
+    if (remembered.size >= MAX_REMEMBERED) remembered.clear()
+    if (key.length <= MAX_KEY_CHARS) remembered.set(key, fields)
+  }
+  return fields
+}
+
+/** Continues what a trusted proxy says of its client. */
+function continueClientFields(
   fields: string[],
-  request: IncomingMessage,
-  host: string,
-  isTrusted: boolean,
-  { stripPrefix, trustedProxies }: ClientFieldOptions,
+  { headers, rawHeaders }: IncomingMessage,
+  client: Client,
+  { stripPrefix }: ClientFieldOptions,
 ): void {
-  const { headers, rawHeaders, socket } = request
-  const given = (name: string): string | undefined => (isTrusted ? (headers[name] as string | undefined) : undefined)
-  const address = plainAddress(socket.remoteAddress)
-  const proto = isSecure(request, trustedProxies) ? 'https' : 'http'
-  const hops = given('x-forwarded-for')
-  fields.push('X-Forwarded-For', join(hops, address ?? 'unknown'))
-  fields.push('X-Forwarded-Proto', given('x-forwarded-proto') ?? proto)
-  fields.push('X-Forwarded-Host', given('x-forwarded-host') ?? host)
+  const given = (name: string): string | undefined => headers[name] as string | undefined
+  fields.push('X-Forwarded-For', join(given('x-forwarded-for'), client.address ?? 'unknown'))
+  fields.push('X-Forwarded-Proto', given('x-forwarded-proto') ?? client.proto)
+  fields.push('X-Forwarded-Host', given('x-forwarded-host') ?? client.host)
   const prefix = given('x-forwarded-prefix') ?? stripPrefix
   if (prefix !== undefined) fields.push('X-Forwarded-Prefix', prefix)
-  if (isTrusted) {
-    for (let at = 0; at < rawHeaders.length; at += 2) {
-      const lower = (rawHeaders[at] as string).toLowerCase()
-      if (/^x-(forwarded-(port|server|ssl|scheme)|real-ip)$/.test(lower))
-        fields.push(rawHeaders[at] as string, rawHeaders[at + 1] as string)
-    }
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const lower = (rawHeaders[at] as string).toLowerCase()
+    if (/^x-(forwarded-(port|server|ssl|scheme)|real-ip)$/.test(lower)) fields.push(rawHeaders[at] as string, rawHeaders[at + 1] as string)
   }
-  fields.push('Forwarded', join(given('forwarded'), `for=${nodeOf(address)};host=${quoted(host)};proto=${proto}`))
+  fields.push('Forwarded', join(given('forwarded'), forwardedOf(client)))
+}
+
+/** RFC 7239. */
+function forwardedOf({ address, host, proto }: Client): string {
+  return `for=${nodeOf(address)};host=${quoted(host)};proto=${proto}`
+}
+
+/** Most names differ in their length already. */
+function isSingle(name: string): boolean {
+  return SINGLE_LENGTHS.has(name.length) && SINGLE.has(name.toLowerCase())
 }
 
 function join(before: string | undefined, own: string): string {

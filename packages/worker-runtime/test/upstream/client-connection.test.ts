@@ -5,9 +5,9 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { serveInOrder, upgradeInOrder } from '../../src/upstream/request-order.ts'
+import { ClientConnection } from '../../src/upstream/client-connection.ts'
 
-const test = suite('order of requests')
+const test = suite('connections of clients')
 
 const HEAD = 'HTTP/1.1\r\nHost: a\r\n'
 
@@ -29,13 +29,15 @@ async function open(): Promise<Fixture> {
     const url = `${request.method} ${request.url}`
     request.resume()
     const end = (): void => void response.end(request.url)
-    serveInOrder(request, response, () => {
+    ClientConnection.of(request.socket).serveInOrder(response, () => {
       served.push({ url, end })
       if (server.listenerCount('end at once') > 0) end()
     })
   })
   server.on('upgrade', (request, client) =>
-    upgradeInOrder(client, () => served.push({ url: `upgrade ${request.url}`, end: () => void client.end('switched') })),
+    ClientConnection.of(client).upgradeInOrder(() =>
+      served.push({ url: `upgrade ${request.url}`, end: () => void client.end('switched') }),
+    ),
   )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
