@@ -41,6 +41,9 @@ export const UPSTREAM_CONNECTIONS = 32
 export const UPSTREAM_PER_SECOND = 1_000
 const SERVERS = 2
 const BODY = 'Hello world\n'
+const WARM_REQUESTS = 60_000
+const WARM_TURN_SECONDS = 2
+const MAX_WARM_TURNS = 10
 const ALL_SERVERS_MS = 10_000
 const plain = fileURLToPath(new URL('../apps/plain-server.js', import.meta.url))
 
@@ -75,6 +78,10 @@ export async function measureUpstream(options: UpstreamOptions, progress: (line:
       await checkProxy(contender.name, proxy, servers)
       proxies.set(contender, proxy)
     }
+    for (const [{ name }, { port }] of proxies) {
+      progress(`warming up ${name}`)
+      await warmUp(port, options.load)
+    }
     for (let round = 1; round <= options.rounds; round++) {
       for (const [contender, proxy] of inTurn([...proxies], round)) {
         const sample = { contender: contender.name, round, ...(await measureTurn(contender.name, proxy, round, options)) }
@@ -86,6 +93,13 @@ export async function measureUpstream(options: UpstreamOptions, progress: (line:
     await Promise.all(running.map((server) => server.stop()))
   }
   return samples
+}
+
+/** V8 compiles the code of a proxy within its first requests: how long that takes depends on the machine. */
+async function warmUp(port: number, load: Load): Promise<void> {
+  let requests = 0
+  for (let turn = 0; turn < MAX_WARM_TURNS && requests < WARM_REQUESTS; turn++)
+    requests += (await load.run(`http://127.0.0.1:${port}/`, scenario, WARM_TURN_SECONDS)).requests
 }
 
 /** Every answer must be right and come from one of the servers, and each server must answer. */

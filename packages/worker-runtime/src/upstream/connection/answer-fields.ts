@@ -112,6 +112,7 @@ export function parseTrailers(text: string): readonly string[] | undefined {
 /** RFC 9112 §9.3. A chunked answer of HTTP/1.0 counts as faulty framing (§6.1): nothing behind it is read. */
 function keepsConnection(isOne: boolean, connection: string | undefined, isChunked: boolean): boolean {
   if (connection === undefined) return isOne
+  if (connection === 'keep-alive') return isOne || !isChunked
   const tokens = connection.split(',').map((token) => token.trim().toLowerCase())
   if (tokens.includes('close')) return false
   return isOne || (tokens.includes('keep-alive') && !isChunked)

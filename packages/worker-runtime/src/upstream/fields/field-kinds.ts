@@ -2,8 +2,14 @@
 
 import { isClientField, isDisguised, isHopField } from './hop-fields.ts'
 
-/** How a name is treated. `plain`: the field passes. `hop`: it describes one connection. `client`: it says who the client is, or could be taken for that. */
-export type FieldKind = 'plain' | 'hop' | 'client' | 'invalid' | SpecialName
+/**
+ * How a name is treated. `plain`: the field passes. `single`: it passes if it comes once. `hop`: it describes one connection. `client`: it says who the
+ * client is, or could be taken for that.
+ */
+export type FieldKind = 'plain' | 'single' | 'hop' | 'client' | 'invalid' | SpecialName
+
+/** Fields of which servers read the first or the last. */
+const SINGLE = new Set(['authorization', 'range', 'if-range', 'content-range', 'content-type'])
 
 /** Fields whose value is read. */
 const SPECIAL = ['connection', 'content-length', 'expect', 'host', 'keep-alive', 'trailer', 'transfer-encoding', 'via'] as const
@@ -32,5 +38,6 @@ function workOut(name: string): FieldKind {
   const lower = name.toLowerCase()
   if (SPECIAL_NAMES.has(lower)) return lower as SpecialName
   if (isHopField(lower)) return 'hop'
+  if (SINGLE.has(lower)) return 'single'
   return isClientField(lower) || isDisguised(lower) ? 'client' : 'plain'
 }

@@ -33,7 +33,7 @@ export function isDisguised(lowerCase: string): boolean {
 
 /** The names in the `Connection` fields of a message. */
 export function connectionOptions(connection: string | undefined): ReadonlySet<string> {
-  if (connection === undefined || /^(keep-alive|close)$/i.test(connection)) return NOTHING
+  if (connection === undefined || connection === 'keep-alive' || /^(keep-alive|close)$/i.test(connection)) return NOTHING
   const names = connection.split(',').map((name) => name.trim().toLowerCase())
   return new Set(names.filter((name) => !KEPT.has(name)))
 }

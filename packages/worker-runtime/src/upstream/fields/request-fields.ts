@@ -14,11 +14,6 @@ const AUTHORITY = /^(\[[\da-f:.]+\]|[\w.~%!$&'()*+;=-]+)(:\d{0,5})?$/i
 /** Fields of the connection, and those that the proxy writes. */
 const NEVER_COPIED: ReadonlySet<FieldKind> = new Set(['host', 'via', 'connection', 'keep-alive', 'transfer-encoding'])
 
-/** Fields of which servers read the first or the last. */
-const SINGLE = new Set(['authorization', 'range', 'if-range', 'content-range', 'content-type'])
-
-const SINGLE_LENGTHS: ReadonlySet<number> = new Set([...SINGLE].map(({ length }) => length))
-
 export interface ClientFieldOptions {
   /** Written to `Via`. */
   readonly pseudonym: string
@@ -74,7 +69,7 @@ export function proxiedFields(
       if (kind === 'invalid') return { status: 400, reason: 'bad field' }
     }
     if (connection.size > 0 && connection.has(name.toLowerCase())) continue
-    if (isSingle(name)) {
+    if (kind === 'single') {
       const lower = name.toLowerCase()
       single ??= new Set()
       if (single.has(lower)) return { status: 400, reason: `two fields ${name}` }
@@ -149,11 +144,6 @@ function continueClientFields(
 /** RFC 7239. */
 function forwardedOf({ address, host, proto }: Client): string {
   return `for=${nodeOf(address)};host=${quoted(host)};proto=${proto}`
-}
-
-/** Most names differ in their length already. */
-function isSingle(name: string): boolean {
-  return SINGLE_LENGTHS.has(name.length) && SINGLE.has(name.toLowerCase())
 }
 
 function join(before: string | undefined, own: string): string {
