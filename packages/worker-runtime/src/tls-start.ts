@@ -7,6 +7,8 @@ export interface CertificateText {
   /** The certificate, then those of its issuers. */
   readonly cert: string
   readonly key: string
+  /** Such as `rsa` or `ec`. Certificates of two types that share a name are served side by side. */
+  readonly keyType: string
   /** An OCSP response in DER, as base64. Left out: none is stapled. */
   readonly ocsp?: string | undefined
 }
@@ -55,8 +57,8 @@ export function readTlsChange(from: Record<string, unknown>): TlsChange | undefi
 
 function readCertificate(from: unknown): CertificateText | undefined {
   if (typeof from !== 'object' || from === null) return undefined
-  const { names, cert, key, ocsp } = from as Record<string, unknown>
-  if (!Array.isArray(names) || typeof cert !== 'string' || typeof key !== 'string') return undefined
+  const { names, cert, key, keyType, ocsp } = from as Record<string, unknown>
+  if (!Array.isArray(names) || typeof cert !== 'string' || typeof key !== 'string' || typeof keyType !== 'string') return undefined
   const listed = names.filter((name): name is string => typeof name === 'string')
-  return { names: listed, cert, key, ...(typeof ocsp === 'string' && { ocsp }) }
+  return { names: listed, cert, key, keyType, ...(typeof ocsp === 'string' && { ocsp }) }
 }

@@ -127,11 +127,11 @@ export class CertificateWatch {
 export function changesBetween(listener: number, before: ReadCertificates, after: ReadCertificates): TlsChange[] {
   const changes: TlsChange[] = []
   const old = new Map(before.certificates.map((certificate) => [certificate.id, certificate]))
-  for (const { id, names, cert, key, ocsp } of after.certificates) {
+  for (const { id, names, cert, key, keyType, ocsp } of after.certificates) {
     const known = old.get(id)
     old.delete(id)
     if (known?.cert === cert && known.key === key && known.ocsp === ocsp) continue
-    changes.push({ listener, id, certificate: { names, cert, key, ...(ocsp !== undefined && { ocsp }) } })
+    changes.push({ listener, id, certificate: { names, cert, key, keyType, ...(ocsp !== undefined && { ocsp }) } })
   }
   for (const id of old.keys()) changes.push({ listener, id, certificate: undefined })
   if (after.ca !== undefined && after.ca !== before.ca) changes.push({ listener, ca: after.ca })

@@ -64,6 +64,7 @@ export function readCertificate({ cert, key, ocsp }: CertificateFiles, passphras
       names,
       cert: chain.value.text,
       key: pemOf(privateKey.value),
+      keyType: privateKey.value.asymmetricKeyType ?? 'unknown',
       ...(staple?.value !== undefined && { ocsp: staple.value.toString('base64') }),
       validFromMs: Date.parse(leaf.validFrom),
       validToMs: Date.parse(leaf.validTo),

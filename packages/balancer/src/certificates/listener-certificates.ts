@@ -106,7 +106,7 @@ export function listenerStart(listener: number, settings: TlsSettings, { certifi
   const { preset, alpn, hsts, handshakeTimeoutMs, mutual } = settings
   return {
     ...{ listener, preset, alpn, hsts, handshakeTimeoutMs },
-    certificates: certificates.map(({ id, names, cert, key, ocsp }) => ({ id, names, cert, key, ocsp })),
+    certificates: certificates.map(({ id, names, cert, key, keyType, ocsp }) => ({ id, names, cert, key, keyType, ocsp })),
     mutual: mutual && { ca: ca ?? '', required: mutual.required },
   }
 }

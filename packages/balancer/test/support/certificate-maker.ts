@@ -20,13 +20,16 @@ export interface MakeOptions {
   /** Signs it; left out: it signs itself. */
   readonly issuer?: MadeCertificate
   readonly isAuthority?: boolean
+  /** Left out: the key is one of the curve P-256. */
+  readonly isRsa?: boolean
 }
 
 const CURVE = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
+const RSA = ['-newkey', 'rsa:2048']
 
 /** Writes `NAME.crt` and `NAME.key` into the folder. */
 export function makeCertificate(folder: string, name: string, options: MakeOptions = {}): MadeCertificate {
-  const { names = [], subject = `/CN=${names[0] ?? 'test'}`, days = 30, passphrase, issuer, isAuthority = false } = options
+  const { names = [], subject = `/CN=${names[0] ?? 'test'}`, days = 30, passphrase, issuer, isAuthority = false, isRsa = false } = options
   const [cert, key] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)]
   const extensions = [
     ...(names.length === 0 ? [] : [`subjectAltName=${names.map((one) => (/^[\d.:]+$/.test(one) ? `IP:${one}` : `DNS:${one}`)).join(',')}`]),
@@ -35,7 +38,7 @@ export function makeCertificate(folder: string, name: string, options: MakeOptio
   openssl(
     'req',
     '-x509',
-    ...CURVE,
+    ...(isRsa ? RSA : CURVE),
     ...(passphrase === undefined ? ['-nodes'] : ['-passout', `pass:${passphrase}`]),
     ...[
       ...['-subj', subject, '-days', String(days), '-keyout', key, '-out', cert],

@@ -30,8 +30,13 @@ const NO_RENEGOTIATION = 0x4000_0000
 const SESSION_CONTEXT_CHARS = 32
 
 interface Entry extends CertificateText {
-  context: SecureContext | undefined
+  readonly id: string
+  /** By the id of the certificate that is served beside it; '': it is alone. */
+  readonly contexts: Map<string, SecureContext>
 }
+
+/** One certificate, or two with keys of different types. OpenSSL chooses by what the client can verify, and prefers ECDSA to RSA. */
+export type Pair = readonly [Entry, Entry?]
 
 /** The options of a server or a context that are the same for all certificates of a listener. */
 export function sharedOptions({ preset, mutual }: Pick<TlsListenerStart, 'preset' | 'mutual'>): SecureContextOptions {
@@ -59,38 +64,58 @@ export class TlsContexts {
   private readonly preset: TlsPreset
   private mutual: MutualTls | undefined
   private readonly entries: Map<string, Entry>
-  private readonly byName = new Map<string, Entry>()
+  private readonly byName = new Map<string, Pair>()
+  /** Those that are served beside another. */
+  private readonly paired = new Set<Entry>()
+  private readonly keyTypes = new Set<string>()
 
   constructor({ preset, mutual, certificates }: TlsListenerStart) {
     this.preset = preset
     this.mutual = mutual
-    this.entries = new Map(certificates.map(({ id, ...text }) => [id, { ...text, context: undefined }]))
+    this.entries = new Map(certificates.map((certificate) => [certificate.id, { ...certificate, contexts: new Map() }]))
     this.index()
+  }
+
+  /**
+   * Have the keys more than one type? Node's callback for names replaces only the certificate of one type, and a client may get that of the default
+   * certificate instead. So the context must be chosen before the handshake.
+   */
+  get isMixed(): boolean {
+    return this.keyTypes.size > 1
+  }
+
+  /** What a client gets that asks for this name; undefined: for none. */
+  choose(servername: string | undefined): Pair {
+    return (servername === undefined ? undefined : this.pairFor(servername)) ?? this.defaultPair
   }
 
   /** Of a server whose clients ask for no name that is known. */
   defaultOptions(): SecureContextOptions {
-    const [first] = this.entries.values()
-    return this.optionsOf(first)
+    return this.optionsOf(this.defaultPair)
   }
 
   /** The context for a name: that of the certificate with this name, else with a wildcard for it; undefined: the default one. */
   contextFor(servername: string): SecureContext | undefined {
-    const found = this.entryFor(servername)
-    if (found === undefined) return undefined
-    found.context ??= createSecureContext(this.optionsOf(found))
-    return found.context
+    const pair = this.pairFor(servername)
+    if (pair === undefined) return undefined
+    const [{ contexts }, second] = pair
+    const known = contexts.get(second?.id ?? '')
+    if (known !== undefined) return known
+    const made = createSecureContext(this.optionsOf(pair))
+    contexts.set(second?.id ?? '', made)
+    return made
   }
 
-  /** The OCSP response for a certificate, which comes in DER; null: there is none. */
+  /** The OCSP response for a certificate, which comes in DER; null: there is none, or Node does not know which of two the client gets. */
   ocspFor(certificate: Buffer): Buffer | null {
     const text = certificate.toString('base64')
-    for (const { ocsp, cert } of this.entries.values()) if (ocsp !== undefined && derOf(cert) === text) return Buffer.from(ocsp, 'base64')
+    for (const entry of this.entries.values())
+      if (entry.ocsp !== undefined && derOf(entry.cert) === text) return this.paired.has(entry) ? null : Buffer.from(entry.ocsp, 'base64')
     return null
   }
 
   get hasOcsp(): boolean {
-    return [...this.entries.values()].some(({ ocsp }) => ocsp !== undefined)
+    return [...this.entries.values()].some((entry) => entry.ocsp !== undefined && !this.paired.has(entry))
   }
 
   /** Returns whether the default context has changed. */
@@ -98,31 +123,54 @@ export class TlsContexts {
     if ('ca' in change) {
       if (this.mutual === undefined) return false
       this.mutual = { ...this.mutual, ca: change.ca }
-      for (const entry of this.entries.values()) entry.context = undefined
+      for (const { contexts } of this.entries.values()) contexts.clear()
       return true
     }
     const { id, certificate } = change
     const [first] = this.entries.keys()
-    if (certificate !== undefined) this.entries.set(id, { ...certificate, context: undefined })
+    const before = this.defaultPair
+    if (certificate !== undefined) this.entries.set(id, { ...certificate, id, contexts: new Map() })
     // The default certificate is never removed: without one no handshake succeeds.
     else if (id !== first) this.entries.delete(id)
+    for (const { contexts } of this.entries.values()) contexts.delete(id)
     this.index()
-    return id === first
+    return [...before, ...this.defaultPair].some((entry) => entry?.id === id)
   }
 
-  private entryFor(servername: string): Entry | undefined {
+  private get defaultPair(): Pair {
+    const first = this.entries.values().next().value as Entry
+    return this.byName.get(first.names[0] ?? '') ?? [first]
+  }
+
+  private pairFor(servername: string): Pair | undefined {
     const name = servername.toLowerCase()
     return this.byName.get(name) ?? this.byName.get(`*${name.slice(Math.max(0, name.indexOf('.')))}`)
   }
 
-  private optionsOf(entry: Entry | undefined): SecureContextOptions {
+  /** For a server or a context. */
+  optionsOf([{ cert, key }, second]: Pair): SecureContextOptions {
     const { preset, mutual } = this
-    return { ...sharedOptions({ preset, mutual }), cert: entry?.cert, key: entry?.key } as SecureContextOptions
+    const shared = sharedOptions({ preset, mutual })
+    return second === undefined ? { ...shared, cert, key } : { ...shared, cert: [cert, second.cert], key: [key, second.key] }
   }
 
   private index(): void {
     this.byName.clear()
-    for (const entry of this.entries.values()) for (const name of entry.names) if (!this.byName.has(name)) this.byName.set(name, entry)
+    this.paired.clear()
+    this.keyTypes.clear()
+    for (const entry of this.entries.values()) {
+      this.keyTypes.add(entry.keyType)
+      for (const name of entry.names) this.add(name, entry)
+    }
+  }
+
+  private add(name: string, entry: Entry): void {
+    const [first, second] = this.byName.get(name) ?? []
+    if (first === undefined) this.byName.set(name, [entry])
+    else if (second === undefined && first.keyType !== entry.keyType) {
+      this.byName.set(name, [first, entry])
+      this.paired.add(first).add(entry)
+    }
   }
 }
 

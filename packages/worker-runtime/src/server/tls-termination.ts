@@ -3,10 +3,11 @@
 
 import { Server as HttpServer } from 'node:http'
 import type { Server, Socket } from 'node:net'
-import { type TLSSocket, Server as TlsServer } from 'node:tls'
+import { type TLSSocket, type TlsOptions, Server as TlsServer } from 'node:tls'
 import { listenerOf } from '@switchyard/handoff'
 import type { TlsChange, TlsListenerStart } from '../tls-start.ts'
-import { TlsContexts } from './tls-contexts.ts'
+import { onFirstHello } from './first-hello.ts'
+import { type Pair, TlsContexts } from './tls-contexts.ts'
 
 /** As Node reports a client without a certificate. */
 const NO_CERTIFICATE = 'UNABLE_TO_GET_ISSUER_CERT'
@@ -20,11 +21,11 @@ export interface PlainServer {
 interface Listener {
   readonly start: TlsListenerStart
   readonly contexts: TlsContexts
-  /** Grows when the default certificate changes. */
+  /** Grows when a certificate changes that a server has. */
   version: number
 }
 
-/** The hidden server between one listener and one server of the app. */
+/** A hidden server between one listener and one server of the app: for all names, or for those of one certificate. */
 interface Hidden {
   readonly server: TlsServer
   version: number
@@ -39,7 +40,7 @@ interface OwnedSocket {
 
 export class TlsTermination {
   private readonly listeners: ReadonlyMap<number, Listener>
-  private readonly hidden = new WeakMap<Server, Map<number, Hidden>>()
+  private readonly hidden = new WeakMap<Server, Map<string, Hidden>>()
   /** Called with each hidden server, before it has a connection. */
   private readonly onServer: (server: TlsServer, listener: number) => void
 
@@ -56,7 +57,7 @@ export class TlsTermination {
   /** New handshakes use the changed certificates. Connections that are open stay as they are. */
   apply(change: TlsChange): void {
     const listener = this.listeners.get(change.listener)
-    if (listener?.contexts.apply(change) === true) listener.version++
+    if (listener !== undefined && (listener.contexts.apply(change) || listener.contexts.isMixed)) listener.version++
   }
 
   /** Takes a connection that the app's server has counted and accepted. Its app learns of it when the handshake has succeeded. */
@@ -64,18 +65,24 @@ export class TlsTermination {
     const listener = this.listeners.get(listenerOf(tag)) as Listener
     // As in a server of the module 'https': a client that ends its side during the handshake is gone.
     socket.allowHalfOpen = false
-    this.serverFor(listener, app).emit('connection', socket)
+    const { contexts, start } = listener
+    if (!contexts.isMixed) return void this.serverFor(listener, app, undefined).emit('connection', socket)
+    onFirstHello(socket, start.handshakeTimeoutMs, (hello) => {
+      this.serverFor(listener, app, contexts.choose(hello?.serverName)).emit('connection', socket)
+    })
   }
 
-  private serverFor(listener: Listener, app: PlainServer): TlsServer {
-    const servers = this.hidden.get(app.server) ?? new Map<number, Hidden>()
+  /** `pair`: the certificates of the server; undefined: it has those of all names. */
+  private serverFor(listener: Listener, app: PlainServer, pair: Pair | undefined): TlsServer {
+    const servers = this.hidden.get(app.server) ?? new Map<string, Hidden>()
     this.hidden.set(app.server, servers)
     const { start, contexts, version } = listener
-    const hidden = servers.get(start.listener) ?? { server: this.open(listener, app), version }
-    servers.set(start.listener, hidden)
+    const key = [start.listener, ...(pair ?? []).map((entry) => entry?.id)].join(' ')
+    const hidden = servers.get(key) ?? { server: this.open(listener, app, pair), version }
+    servers.set(key, hidden)
     if (hidden.version !== version) {
       hidden.version = version
-      hidden.server.setSecureContext(contexts.defaultOptions())
+      hidden.server.setSecureContext(pair === undefined ? contexts.defaultOptions() : contexts.optionsOf(pair))
     }
     if (contexts.hasOcsp && hidden.server.listenerCount('OCSPRequest') === 0) {
       hidden.server.on('OCSPRequest', (certificate: Buffer, _issuer: Buffer, done) => done(null, contexts.ocspFor(certificate) as Buffer))
@@ -83,22 +90,16 @@ export class TlsTermination {
     return hidden.server
   }
 
-  private open({ start, contexts }: Listener, app: PlainServer): TlsServer {
+  private open({ start, contexts }: Listener, app: PlainServer, pair: Pair | undefined): TlsServer {
     const { mutual, handshakeTimeoutMs } = start
     const alpn = start.alpn ?? protocolsOf(app.server)
     const server = new TlsServer({
-      ...contexts.defaultOptions(),
+      ...(pair === undefined ? contexts.defaultOptions() : contexts.optionsOf(pair)),
       handshakeTimeout: handshakeTimeoutMs,
       requestCert: mutual !== undefined,
       rejectUnauthorized: mutual?.required === true,
       ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
-      SNICallback(servername, done) {
-        try {
-          done(null, contexts.contextFor(servername))
-        } catch (error) {
-          done(error as Error)
-        }
-      },
+      ...(pair === undefined && { SNICallback: contextsByName(contexts) }),
     })
     server.on('secureConnection', (socket: TLSSocket) => {
       const owned = socket as unknown as OwnedSocket
@@ -114,6 +115,16 @@ export class TlsTermination {
     server.on('tlsClientError', (_error, socket) => void socket.destroy())
     this.onServer(server, start.listener)
     return server
+  }
+}
+
+function contextsByName(contexts: TlsContexts): NonNullable<TlsOptions['SNICallback']> {
+  return (servername, done) => {
+    try {
+      done(null, contexts.contextFor(servername))
+    } catch (error) {
+      done(error as Error)
+    }
   }
 }
 

@@ -42,6 +42,9 @@ function listenText(address: ListenAddress): string {
   return `${formatAddress(address)}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`
 }
 
+/** By Node's name of the type. */
+const KEY_TYPES: Readonly<Record<string, string>> = { ec: 'ECDSA', rsa: 'RSA', 'rsa-pss': 'RSA-PSS', ed25519: 'Ed25519' }
+
 /** One row for each certificate of a listener. No table without any. */
 async function tlsTable({ listen = [] }: Settings, cwd: string): Promise<string[]> {
   if (!listen.some(({ tls }) => tls !== undefined)) return []
@@ -49,15 +52,16 @@ async function tlsTable({ listen = [] }: Settings, cwd: string): Promise<string[
   const rows = listen.flatMap((address) =>
     address.tls === undefined
       ? []
-      : readCertificates(address.tls, Date.now()).certificates.map(({ id, names, validToMs }, index) => [
+      : readCertificates(address.tls, Date.now()).certificates.map(({ id, names, keyType, validToMs }, index) => [
           formatAddress(address),
           index === 0 ? 'default' : '',
           names.join(' '),
+          KEY_TYPES[keyType] ?? keyType,
           new Date(validToMs).toISOString().slice(0, 10),
           pathFrom(cwd, id),
         ]),
   )
-  return [table([['TLS', '', 'NAMES', 'VALID UNTIL', 'CERTIFICATE'], ...rows])]
+  return [table([['TLS', '', 'NAMES', 'KEY', 'VALID UNTIL', 'CERTIFICATE'], ...rows])]
 }
 
 function poolTable({ pools }: Settings, cwd: string): string {
