@@ -49,6 +49,7 @@ export {
   ConnectionInjector,
   countAsRead,
   type HandOffFacts,
+  handedSocket,
   proxiedOf,
   setProxied,
   tagOf,

@@ -173,6 +173,8 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
   /** The connection that a server of HTTP/2 accepts now. */
   let connecting: Socket | undefined
 
+  const speaksTls = server instanceof TlsServer
+
   function endHttp2(connection: Socket, listener?: number): true {
     http2?.accept({ connection, server, announce: announceOne, ...(listener !== undefined && { listener }) })
     return true
@@ -201,12 +203,15 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
     options.countConnections()
     const { termination } = options
     const tag = termination && tagOf(socket)
-    if (tag !== undefined && termination?.isFor(tag) === true) {
-      const isHttp2 = (secure: Socket): boolean => http2?.isFor(tag) === true && (secure as TLSSocket).alpnProtocol === 'h2'
-      termination.accept(socket, tag, { server, announce: (secure) => void (isHttp2(secure) ? endHttp2 : announceOne)(secure) })
+    const ends = tag !== undefined && termination?.isFor(tag) === true
+    const isHttp2 = !ends && beginsWithHttp2(socket)
+    if (options.spans.isOn && (ends || speaksTls || isHttp2)) options.spans.onTaken(socket)
+    if (ends) {
+      const speaksHttp2 = (secure: Socket): boolean => http2?.isFor(tag) === true && (secure as TLSSocket).alpnProtocol === 'h2'
+      termination.accept(socket, tag, { server, announce: (secure) => void (speaksHttp2(secure) ? endHttp2 : announceOne)(secure) })
       return true
     }
-    if (beginsWithHttp2(socket)) return endHttp2(socket)
+    if (isHttp2) return endHttp2(socket)
     // The server itself accepts only on its private socket.
     const isPrivate = tagOf(socket) === undefined && (socket as Socket & { server?: Server }).server === server
     if (!isPrivate) return announceOne(socket)

@@ -156,6 +156,13 @@ export interface HandOffFacts {
   readonly offeredUs: number
 }
 
+/** The socket that was handed off: the one under TLS, or that which carries the streams of HTTP/2, or the same one. */
+export function handedSocket(socket: Socket): Socket {
+  const outer = carrierOf(socket) ?? socket
+  const { _parent: under } = outer as unknown as PrivateSocket
+  return under instanceof Socket ? under : outer
+}
+
 /** The hand-off that brought a connection, for the first call only. */
 export function takeHandOff(socket: Socket): HandOffFacts | undefined {
   const handle = (socket as unknown as PrivateSocket)._handle as OwnedHandle | null

@@ -2,8 +2,8 @@
 // the app's instrumentation begins when the server gets the request. Their times lie before that.
 
 import type { IncomingMessage } from 'node:http'
-import type { Server } from 'node:net'
-import { elapsedMs, type HandOffFacts, isHeadComplete, isMoved, monotonicUs, takeHandOff, waitOf } from '@switchyard/handoff'
+import type { Server, Socket } from 'node:net'
+import { elapsedMs, type HandOffFacts, handedSocket, isHeadComplete, isMoved, monotonicUs, takeHandOff, waitOf } from '@switchyard/handoff'
 import { forwardBeganUs } from '../forward/forwarded.ts'
 import { type OpenTelemetry, openTelemetry, type Span } from '../open-telemetry.ts'
 
@@ -37,8 +37,10 @@ export class RequestSpans {
   private readonly handOffOf: NonNullable<RequestSpansOptions['handOffOf']>
   /** The requests of hand-offs that were offered before it was seen are over. */
   private sinceUs = 0
+  /** When this worker took the connections whose first request comes later: after a handshake, or in a stream of HTTP/2. */
+  private readonly takenUs = new WeakMap<Socket, number>()
 
-  constructor({ pool, slot, handOffOf = ({ socket }) => takeHandOff(socket) }: RequestSpansOptions) {
+  constructor({ pool, slot, handOffOf = ({ socket }) => takeHandOff(handedSocket(socket)) }: RequestSpansOptions) {
     this.handOffOf = handOffOf
     this.attributes = { 'switchyard.pool': pool, 'switchyard.slot': slot }
   }
@@ -48,6 +50,11 @@ export class RequestSpans {
     if (this.isOn || openTelemetry()?.trace === undefined) return
     this.isOn = true
     this.sinceUs = offeredUs ?? monotonicUs()
+  }
+
+  /** The worker has such a connection. What its client does then is no part of the hand-off. */
+  onTaken(socket: Socket): void {
+    if (this.isOn) this.takenUs.set(socket, monotonicUs())
   }
 
   /**
@@ -75,16 +82,18 @@ export class RequestSpans {
       return fromMs === undefined ? NO_PARTS : [{ name: 'switchyard.forward', fromMs, untilMs: 0 }]
     }
     const handOff = this.handOffOf(request)
-    return handOff === undefined ? NO_PARTS : this.partsOf(handOff)
+    return handOff === undefined ? NO_PARTS : this.partsOf(handOff, this.takenUs.get(handedSocket(request.socket)))
   }
 
-  private partsOf({ tag, offeredUs }: HandOffFacts): readonly Part[] {
+  /** `takenUs`: undefined if the request began as soon as the worker had the connection. */
+  private partsOf({ tag, offeredUs }: HandOffFacts, takenUs: number | undefined): readonly Part[] {
     if (elapsedMs(this.sinceUs, offeredUs) === undefined) return NO_PARTS
     const offeredMs = elapsedMs(offeredUs, monotonicUs())
     // Without a complete head at the hand-off, the time of the client would count.
-    if (offeredMs === undefined || !isHeadComplete(tag)) return NO_PARTS
+    const untilMs = takenUs === undefined ? 0 : elapsedMs(takenUs, monotonicUs())
+    if (offeredMs === undefined || untilMs === undefined || (takenUs === undefined && !isHeadComplete(tag))) return NO_PARTS
     const waitMs = waitOf(tag)
-    const last: Part = { name: 'switchyard.hand_off', fromMs: offeredMs, untilMs: 0, attributes: { 'switchyard.moved': isMoved(tag) } }
+    const last: Part = { name: 'switchyard.hand_off', fromMs: offeredMs, untilMs, attributes: { 'switchyard.moved': isMoved(tag) } }
     return waitMs === 0 ? [last] : [{ name: 'switchyard.queue', fromMs: offeredMs + waitMs, untilMs: offeredMs }, last]
   }
 
