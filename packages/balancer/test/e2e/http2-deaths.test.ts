@@ -61,6 +61,8 @@ test('a stream that had begun is answered 502, and not sent twice', async () => 
   dying.write(PART)
   await until(async () => (await client.json<{ held: number }>('/api/held')).held === 1)
   process.kill(pid, 'SIGKILL')
+  await untilEvent(dying, 'response')
+  dying.end()
   assert.is((await answer).status, 502)
   assert.not.equal(await pidOf('/api/hello'), pid)
   assert.is((await client.json<{ held: number }>('/api/held')).held, 0)
@@ -103,7 +105,6 @@ test('the worker of the connection dies: the client opens another one', async ()
     assert.equal(client.faults, [])
     return status === 200 && Number(headers['x-pid']) !== pid
   }, 20_000)
-  await until(async () => (await client.json<{ held: number }>('/api/held')).held === 0)
 })
 
 test.run()

@@ -244,7 +244,7 @@ class Session {
     if (this.streams.size === 0) this.idleSinceMs = performance.now()
   }
 
-  /** Node pushes each piece of a body as it comes, whoever reads it later. */
+  /** Node pushes each piece of a body as it comes. The app here reads it, or another worker. */
   private countBody(stream: ServerHttp2Stream): void {
     const { push } = stream
     stream.push = (piece: Buffer | null, encoding?: BufferEncoding) => {
