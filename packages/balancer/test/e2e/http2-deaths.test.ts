@@ -1,6 +1,7 @@
 // Streams of HTTP/2 whose worker dies, and forwarded streams that are broken off on either side.
 
 import { constants } from 'node:http2'
+import { connect } from 'node:net'
 import { assert, suite } from '../../../../test/suite.ts'
 import { until, untilEvent } from '../../../../test/support/until.ts'
 import { answerTo, Http2Client } from './support/http2-client.ts'
@@ -31,6 +32,10 @@ test.after(async () => {
   client.close()
   assert.is(await balancer.stop(), 0)
 })
+
+async function untilNoneIsHeld(): Promise<void> {
+  for (const path of ['/held', '/api/held']) await until(async () => (await client.json<{ held: number }>(path)).held === 0)
+}
 
 async function pidOf(path: string): Promise<number> {
   const { headers } = await until(async () => {
@@ -105,6 +110,17 @@ test('the worker of the connection dies: the client opens another one', async ()
     assert.equal(client.faults, [])
     return status === 200 && Number(headers['x-pid']) !== pid
   }, 20_000)
+  await untilNoneIsHeld()
+})
+
+test('a client that ends its connection takes its streams along', async () => {
+  await pidOf('/api/hello')
+  const socket = connect(balancer.port, '127.0.0.1')
+  const leaving = new Http2Client(`http://127.0.0.1:${balancer.port}`, { createConnection: () => socket })
+  for (const path of ['/hold', '/api/hold']) leaving.open(path, {}, true)
+  for (const path of ['/held', '/api/held']) await until(async () => (await client.json<{ held: number }>(path)).held === 1)
+  socket.end()
+  await untilNoneIsHeld()
 })
 
 test.run()

@@ -19,7 +19,8 @@ const logs = join(folder, 'logs')
 const site = makeCertificate(folder, 'site', { names: ['localhost'] })
 const local = { host: '127.0.0.1', port: 0 }
 const BODY = randomBytes(300_000)
-const BODY_SHA256 = createHash('sha256').update(BODY).digest('hex')
+const sha256 = (data: Buffer | string): string => createHash('sha256').update(data).digest('hex')
+const BODY_SHA256 = sha256(BODY)
 const WEBSOCKET = { ':method': 'CONNECT', ':protocol': 'websocket', 'sec-websocket-version': '13' }
 
 interface Seen {
@@ -113,6 +114,9 @@ test('bodies, both ways, with and without a length', async () => {
       assert.is((JSON.parse(answer.body) as { body: string }).body, BODY_SHA256)
       const big = await client.get(`${pool}/big?bytes=3000000`)
       assert.is(big.body.length, 3_000_000)
+      // Its end comes in a frame of its own, at once.
+      const empty = await client.post(`${pool}/chunked`, '')
+      assert.is((JSON.parse(empty.body) as { body: string }).body, sha256(''))
     }
 })
 

@@ -83,6 +83,8 @@ export class ForwardedRequests {
   /** Accepts a connection that carries streams of one client: to the app it is the client's. The caller announces it. */
   acceptStreams(socket: Socket, client: StreamClient): void {
     const facts: ClientFacts = { text: '', kind: 'streams', httpVersion: '2.0', isHttp2: true, ...client }
+    // A worker that is gone takes its streams along.
+    socket.allowHalfOpen = false
     ;(socket as PrivateSocket)[factsKey] = facts
     Object.defineProperties(socket, asTheClients)
     if (client.proxied !== undefined) setProxied(socket, client.proxied)

@@ -91,6 +91,8 @@ export class Http2Termination {
     const start = number === undefined ? undefined : this.listeners.get(number)
     if (start === undefined) return void connection.destroy()
     connection.on('error', ignore)
+    // A client that ends its side takes its streams along, as in Node's own server. One of HTTP/1.1 may wait for its answer.
+    connection.allowHalfOpen = false
     const session = performServerHandshake(connection, optionsOf(start)) as ServerHttp2Session
     session.setLocalWindowSize(SESSION_WINDOW_BYTES)
     const own = new Session(session, connection, start, announce, this.steer, this.counts)

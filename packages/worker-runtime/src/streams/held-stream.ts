@@ -1,4 +1,5 @@
-// A stream of a client that the app does not have yet. Nothing is lost meanwhile: its body waits, and trailers that come are repeated for the app.
+// A stream of a client that the app does not have yet. Nothing is lost meanwhile: its body waits, and trailers that come are repeated for the app. So is the
+// end of an empty body, which Node announces although nothing has read it.
 
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 
@@ -33,8 +34,10 @@ export class HeldStream {
     stream.off('trailers', this.onTrailers)
     if (this.isGone) return
     stream.off('error', ignore)
+    const { readableEnded } = stream
     this.begin()
     if (trailers !== undefined) stream.emit('trailers', trailers.parsed, trailers.flags, trailers.raw)
+    if (readableEnded) stream.emit('end')
   }
 
   private readonly onTrailers = (parsed: IncomingHttpHeaders, flags: number, raw: readonly string[] = []): void => {

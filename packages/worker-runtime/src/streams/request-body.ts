@@ -32,6 +32,8 @@ export class RequestBody {
     const { stream, kept = [] } = this
     this.upstream = upstream
     for (const chunk of kept) upstream.write(chunk)
+    // An empty body ends before anything reads it.
+    this.hasEnded ||= stream.readableEnded
     if (this.hasEnded) return void upstream.end()
     if (!this.isReading) {
       this.isReading = true
