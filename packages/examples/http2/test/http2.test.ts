@@ -76,10 +76,14 @@ test('a browser loads 200 tiles over HTTP/2 and opens a websocket', async () => 
   const browser = await openBrowser()
   try {
     const page = await browser.newPage({ ignoreHTTPSErrors: true })
+    const faults: string[] = []
+    page.on('console', (message) => message.type() === 'error' && faults.push(message.text()))
+    page.on('pageerror', (error) => faults.push(String(error)))
     await page.goto(`https://127.0.0.1:${port}/`)
     const text = (id: string) => page.locator(id).textContent()
     assert.is(await until(() => text('#tiles'), 20_000, 'tiles'), '200 tiles over h2, 0 wrong')
     assert.is(await until(() => text('#socket'), 10_000, 'an echo'), 'echo: hello')
+    assert.equal(faults, [])
   } finally {
     await browser.close()
   }
