@@ -222,9 +222,13 @@ export const upstreamContenders: readonly Contender[] = [
 /** Node's own HTTP/2 in the app. */
 export const OWN_HTTP2 = 'node:http2, SCHED_NONE'
 
+const ownHttp2 = [clusterPrimary, 'none', `${WORKERS}`, fromHere('../apps/hello-http2.js')]
+
 /** The contenders of `http2`, without TLS. */
 export const http2Contenders: readonly Contender[] = [
-  { name: OWN_HTTP2, args: [clusterPrimary, 'none', `${WORKERS}`, fromHere('../apps/hello-http2.js')], workers: WORKERS },
+  { name: OWN_HTTP2, args: ownHttp2, workers: WORKERS },
+  // Without objects of a request and a response: the least that Node's HTTP/2 costs.
+  { name: 'node:http2 streams', args: ownHttp2, workers: WORKERS, env: { API: 'streams' } },
   {
     name: 'switchyard',
     args: [

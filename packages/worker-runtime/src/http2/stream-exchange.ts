@@ -67,16 +67,15 @@ export class StreamExchange implements StreamEnd, ResponseSink {
   receive(chunk: Buffer): void {
     const { head, socket, stream } = this
     if (this.isOver) return
+    // The end of a chunk comes with the size of the next one, so that no body is copied.
+    if (head.framing === 'chunked') socket.deliver(Buffer.from(`${this.chunkEnd}${chunk.length.toString(16)}${LINE_END}`, 'latin1'))
     this.received += chunk.length
-    let bytes = chunk
-    if (head.framing === 'chunked') {
-      const size = `${chunk.length.toString(16)}${LINE_END}`
-      bytes = Buffer.allocUnsafe(size.length + chunk.length + LINE_END.length)
-      bytes.write(size, 'latin1')
-      chunk.copy(bytes, size.length)
-      bytes.write(LINE_END, size.length + chunk.length, 'latin1')
-    } else if (head.framing === 'length' && this.received > head.length) return this.reset(NGHTTP2_PROTOCOL_ERROR)
-    if (!socket.deliver(bytes)) stream.pause()
+    if (head.framing === 'length' && this.received > head.length) return this.reset(NGHTTP2_PROTOCOL_ERROR)
+    if (!socket.deliver(chunk)) stream.pause()
+  }
+
+  private get chunkEnd(): string {
+    return this.received > 0 ? LINE_END : ''
   }
 
   receiveTrailers(raw: readonly string[]): void {
@@ -87,7 +86,7 @@ export class StreamExchange implements StreamEnd, ResponseSink {
     const { head, socket } = this
     if (this.isOver) return
     this.requestEnded = true
-    if (head.framing === 'chunked') socket.deliver(Buffer.from(lastChunk(this.requestTrailers), 'latin1'))
+    if (head.framing === 'chunked') socket.deliver(Buffer.from(this.chunkEnd + lastChunk(this.requestTrailers), 'latin1'))
     else if (head.framing === 'raw') socket.push(null)
     else if (this.received < head.length) return this.reset(NGHTTP2_PROTOCOL_ERROR)
     if (this.responseEnded) this.finish()
