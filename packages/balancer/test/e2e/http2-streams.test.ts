@@ -5,7 +5,7 @@ import { chosenSeed } from '../../../../test/support/random.ts'
 import { streamRun } from './support/stream-run.ts'
 
 const test = suite('streams', { timeoutMs: 120_000 })
-const COUNT = 1_000
+const COUNT = 400
 
 test(`${COUNT} streams of one connection to two pools and eight sticky sessions: none wrong, none lost, no descriptor left`, async () => {
   const { right, faults, workers, descriptors } = await streamRun({ streams: COUNT, seed: chosenSeed })
