@@ -128,6 +128,7 @@ test('a worker is drained and brought back by buttons, with the keyboard alone',
     await page.locator('dialog[open]').waitFor({ state: 'detached' })
     assert.is((await balancer.status()).pools.find(({ name }) => name === 'web')?.held.length, 0)
     await press('Drain web/1')
+    await page.locator('dialog[open]').waitFor()
     await page.locator('dialog button', { hasText: 'Drain web/1' }).focus()
     await page.keyboard.press('Enter')
     await page.locator('tr.held', { hasText: 'web/1' }).waitFor()

@@ -23,7 +23,7 @@ for (const [what, change, message] of [
   })
 }
 
-test('a native module without a layout is refused', () => assert.throws(() => checkLayout(undefined), /version is undefined, expected 4/))
+test('a native module without a layout is refused', () => assert.throws(() => checkLayout(undefined), /version is undefined, expected 5/))
 
 test('no two words of the row are the same, and all are inside it', () => {
   const ready = Array.from({ length: READY_WORDS }, (_, index) => primaryWords.readySlots + index)
