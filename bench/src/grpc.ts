@@ -55,7 +55,12 @@ export async function measureCalls(rounds: number, progress: (line: string) => v
         const env = { KIND: kind, SPREAD: contender.spread ? 'yes' : 'no' }
         const server = await startServer({ name: contender.name, args: [balancer, 'start', ...args], env }, START_MS)
         try {
-          const sample = { kind, contender: contender.name, round, ...(await measureTurns(kind, server, contender.workers)) }
+          const sample = {
+            kind,
+            contender: contender.name,
+            round,
+            ...(await measureTurns(kind, server, contender.spread ? contender.workers : 1)),
+          }
           samples.push(sample)
           progress(`${kind}, round ${round}, ${contender.name}: ${sample.blockingMs.toFixed(0)} ms, light ${sample.lightMs.toFixed(0)} ms`)
         } finally {
@@ -67,6 +72,7 @@ export async function measureCalls(rounds: number, progress: (line: string) => v
   return samples
 }
 
+/** `workers`: of those that must serve calls before anything is timed. */
 async function measureTurns(
   kind: CallKind,
   { port }: RunningServer,
@@ -74,7 +80,6 @@ async function measureTurns(
 ): Promise<Omit<CallSample, 'kind' | 'contender' | 'round'>> {
   const caller = kind === 'grpc' ? grpcCaller(port) : http2Caller(port)
   try {
-    // All workers must be there before anything is timed.
     const deadline = performance.now() + START_MS
     while (workers > 1 && (await turn(caller.call, BLOCK.calls, BLOCK.ms)).pids.size < workers && performance.now() < deadline);
     const blocking = await turns(caller.call, BLOCK.calls, BLOCK.ms)
@@ -131,7 +136,10 @@ function http2Caller(port: number): Caller {
         stream.setEncoding('utf8').on('data', (part: string) => {
           text += part
         })
-        stream.once('error', reject).once('end', () => resolve((JSON.parse(text) as { pid: number }).pid))
+        stream.once('error', reject).once('end', () => {
+          if (text === '') reject(new Error('a stream was broken off'))
+          else resolve((JSON.parse(text) as { pid: number }).pid)
+        })
       }),
     close: () => session.destroy(),
   }
