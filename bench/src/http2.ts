@@ -2,11 +2,12 @@
 
 import { connect } from 'node:http2'
 import { isInstalled } from '../../scripts/system.mjs'
+import { ALL_WORKERS_MS, type CheckedAnswer, startChecked } from './checked-server.ts'
 import { startChild } from './children.ts'
 import type { Contender } from './contenders.ts'
 import { cpuTimes, untilIdle } from './cpu.ts'
 import { ableOf } from './installed.ts'
-import { type RunningServer, startServer } from './server.ts'
+import type { RunningServer } from './server.ts'
 import { inTurn } from './turn.ts'
 
 export const http2Scenarios = [
@@ -28,7 +29,6 @@ export interface Http2Sample {
 const GENERATOR = 'h2load'
 const WARM_UP_SHARE = 0.5
 const BODY = 'Hello world\n'
-const ALL_WORKERS_MS = 10_000
 const TURN_MS = 120_000
 
 /** Each scenario in each round: the contenders run together and are measured in turn. Rejects at a wrong answer, and when h2load is missing. */
@@ -42,7 +42,7 @@ export async function measureHttp2(
   for (let round = 1; round <= rounds; round++) {
     const servers = new Map<Contender, RunningServer>()
     try {
-      for (const contender of able) servers.set(contender, await startChecked(contender))
+      for (const contender of able) servers.set(contender, await startChecked(contender, BODY, ask))
       for (const scenario of http2Scenarios) {
         for (const contender of inTurn(able, round)) {
           const sample = await measureTurn(contender, servers.get(contender) as RunningServer, scenario, round)
@@ -57,28 +57,8 @@ export async function measureHttp2(
   return samples
 }
 
-async function startChecked(contender: Contender): Promise<RunningServer> {
-  const server = await startServer(contender)
-  try {
-    const seen = new Set<string>()
-    const untilMs = performance.now() + ALL_WORKERS_MS
-    while (seen.size < contender.workers) {
-      if (performance.now() > untilMs) throw new Error(`${contender.name} has ${contender.workers} workers, and ${seen.size} answered`)
-      const answers = await Promise.all(Array.from({ length: 8 }, () => ask(server.port)))
-      for (const { status, body, worker } of answers) {
-        if (status !== 200 || body !== BODY) throw new Error(`${contender.name} answers ${status} ${JSON.stringify(body)}`)
-        seen.add(worker)
-      }
-    }
-    return server
-  } catch (error) {
-    await server.stop()
-    throw error
-  }
-}
-
 /** Over a connection of its own. */
-function ask(port: number): Promise<{ status: number; body: string; worker: string }> {
+function ask(port: number): Promise<CheckedAnswer> {
   return new Promise((resolve, reject) => {
     const session = connect(`http://127.0.0.1:${port}`)
     session.on('error', reject)

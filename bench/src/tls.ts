@@ -7,11 +7,12 @@ import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { ALL_WORKERS_MS, type CheckedAnswer, startChecked } from './checked-server.ts'
 import { startChild } from './children.ts'
 import type { Contender } from './contenders.ts'
 import { cpuTimes, untilIdle } from './cpu.ts'
 import { ableOf } from './installed.ts'
-import { type RunningServer, startServer } from './server.ts'
+import type { RunningServer } from './server.ts'
 import { inTurn } from './turn.ts'
 
 export const tlsScenarios = [
@@ -43,7 +44,6 @@ interface Report {
 const CLIENTS = 32
 const WARM_UP_SHARE = 0.2
 const BODY = 'Hello world\n'
-const ALL_WORKERS_MS = 10_000
 const TURN_MS = 300_000
 const clients = fileURLToPath(new URL('../apps/tls-clients.js', import.meta.url))
 
@@ -60,7 +60,7 @@ export async function measureTls(
     for (let round = 1; round <= rounds; round++) {
       const servers = new Map<Contender, RunningServer>()
       try {
-        for (const contender of able) servers.set(contender, await startChecked(contender, env))
+        for (const contender of able) servers.set(contender, await startChecked({ ...contender, env }, BODY, ask))
         for (const scenario of tlsScenarios) {
           for (const contender of inTurn(able, round)) {
             const sample = await measureTurn(contender, servers.get(contender) as RunningServer, scenario, round)
@@ -87,27 +87,7 @@ function makeCertificate(folder: string): Record<string, string> {
   return { TLS_KEY: key, TLS_CERT: cert, TLS_PEM: pem, TLS_TICKETS: randomBytes(48).toString('hex') }
 }
 
-async function startChecked(contender: Contender, env: Record<string, string>): Promise<RunningServer> {
-  const server = await startServer({ ...contender, env })
-  try {
-    const seen = new Set<string>()
-    const untilMs = performance.now() + ALL_WORKERS_MS
-    while (seen.size < contender.workers) {
-      if (performance.now() > untilMs) throw new Error(`${contender.name} has ${contender.workers} workers, and ${seen.size} answered`)
-      const answers = await Promise.all(Array.from({ length: 8 }, () => ask(server.port)))
-      for (const { status, body, worker } of answers) {
-        if (status !== 200 || body !== BODY) throw new Error(`${contender.name} answers ${status} ${JSON.stringify(body)}`)
-        seen.add(worker)
-      }
-    }
-    return server
-  } catch (error) {
-    await server.stop()
-    throw error
-  }
-}
-
-function ask(port: number): Promise<{ status: number; body: string; worker: string }> {
+function ask(port: number): Promise<CheckedAnswer> {
   return new Promise((resolve, reject) => {
     const asked = request({ host: '127.0.0.1', port, agent: false, rejectUnauthorized: false, timeout: ALL_WORKERS_MS }, (response) => {
       let body = ''
