@@ -13,6 +13,8 @@ const WHOLE = END_STREAM | END_HEADERS
 const HELD = frame(types.headers, WHOLE, 1, request('/hold'))
 const OPEN = frame(types.headers, END_HEADERS, 1, request('/hold', 'POST'))
 const HELLO = frame(types.headers, WHOLE, 1, request('/hello'))
+/** Streams that are never answered are under way at the end. */
+const DRAIN_MS = 500
 const ZERO_8 = Buffer.alloc(8)
 
 let terminated: RunningBalancer
@@ -31,14 +33,15 @@ test.before(async () => {
         app: 'http2-app.mjs',
         pools: { web: { workers: 1 } },
         listen: { host: '127.0.0.1', port: 0, protocol: 'http2', http2: true },
+        drainTimeoutMs: DRAIN_MS,
       },
     }),
-    startBalancer({ config: { app: 'http2-own-app.mjs', pools: { web: { workers: 1 } } } }),
+    startBalancer({ config: { app: 'http2-own-app.mjs', pools: { web: { workers: 1 } }, drainTimeoutMs: DRAIN_MS } }),
   ])
 })
 test.after(async () => {
   bare.close()
-  assert.equal([await terminated.stop(), await own.stop()], [0, 0])
+  assert.equal(await Promise.all([terminated.stop(), own.stop()]), [0, 0])
 })
 
 interface Case {
