@@ -7,8 +7,8 @@ import { startChild } from './children.ts'
 import type { Contender } from './contenders.ts'
 import { cpuTimes, untilIdle } from './cpu.ts'
 import { ableOf } from './installed.ts'
+import { measureRounds } from './measured-rounds.ts'
 import type { RunningServer } from './server.ts'
-import { inTurn } from './turn.ts'
 
 export const http2Scenarios = [
   { name: 'one connection', connections: 1, streams: 100, count: 40_000 },
@@ -37,24 +37,9 @@ export async function measureHttp2(
   progress: (line: string) => void,
 ): Promise<Http2Sample[]> {
   if (!isInstalled(GENERATOR)) throw new Error(`${GENERATOR} is not installed: on Debian it is in the package nghttp2-client`)
-  const samples: Http2Sample[] = []
+  const start = (contender: Contender): Promise<RunningServer> => startChecked(contender, BODY, ask)
   const able = ableOf(contenders, progress)
-  for (let round = 1; round <= rounds; round++) {
-    const servers = new Map<Contender, RunningServer>()
-    try {
-      for (const contender of able) servers.set(contender, await startChecked(contender, BODY, ask))
-      for (const scenario of http2Scenarios) {
-        for (const contender of inTurn(able, round)) {
-          const sample = await measureTurn(contender, servers.get(contender) as RunningServer, scenario, round)
-          samples.push(sample)
-          progress(`round ${round}: ${scenario.name}, ${contender.name} ${((sample.cpuMs * 1000) / sample.units).toFixed(1)} µs`)
-        }
-      }
-    } finally {
-      await Promise.all([...servers.values()].map((server) => server.stop()))
-    }
-  }
-  return samples
+  return measureRounds({ contenders: able, rounds, scenarios: http2Scenarios, start, measure: measureTurn }, progress)
 }
 
 /** Over a connection of its own. */

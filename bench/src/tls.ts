@@ -12,8 +12,8 @@ import { startChild } from './children.ts'
 import type { Contender } from './contenders.ts'
 import { cpuTimes, untilIdle } from './cpu.ts'
 import { ableOf } from './installed.ts'
+import { measureRounds } from './measured-rounds.ts'
 import type { RunningServer } from './server.ts'
-import { inTurn } from './turn.ts'
 
 export const tlsScenarios = [
   { name: 'kept-alive request', mode: 'kept', count: 40_000 },
@@ -53,29 +53,14 @@ export async function measureTls(
   progress: (line: string) => void,
 ): Promise<TlsSample[]> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-tls-'))
-  const samples: TlsSample[] = []
   try {
     const env = makeCertificate(folder)
+    const start = (contender: Contender): Promise<RunningServer> => startChecked({ ...contender, env }, BODY, ask)
     const able = ableOf(contenders, progress)
-    for (let round = 1; round <= rounds; round++) {
-      const servers = new Map<Contender, RunningServer>()
-      try {
-        for (const contender of able) servers.set(contender, await startChecked({ ...contender, env }, BODY, ask))
-        for (const scenario of tlsScenarios) {
-          for (const contender of inTurn(able, round)) {
-            const sample = await measureTurn(contender, servers.get(contender) as RunningServer, scenario, round)
-            samples.push(sample)
-            progress(`round ${round}: ${scenario.name}, ${contender.name} ${((sample.cpuMs * 1000) / sample.units).toFixed(1)} µs`)
-          }
-        }
-      } finally {
-        await Promise.all([...servers.values()].map((server) => server.stop()))
-      }
-    }
+    return await measureRounds({ contenders: able, rounds, scenarios: tlsScenarios, start, measure: measureTurn }, progress)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-  return samples
 }
 
 function makeCertificate(folder: string): Record<string, string> {

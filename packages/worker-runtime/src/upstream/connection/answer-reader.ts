@@ -73,7 +73,7 @@ export class AnswerReader {
         this.sink?.onBody(at === 0 ? bytes : bytes.subarray(at))
         return
       } else if (state === 'over') {
-        // Nobody has asked for these bytes. As the head of the next answer they would reach another client.
+        // No request was sent for these bytes. As the head of the next answer they would reach another client.
         this.keepsAlive = false
         return
       } else if (state === 'faulty') return
