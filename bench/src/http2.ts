@@ -17,6 +17,13 @@ export const http2Scenarios = [
 
 export type Http2Scenario = (typeof http2Scenarios)[number]['name']
 
+interface Load {
+  readonly connections: number
+  /** Open at the same time on each connection. */
+  readonly streams: number
+  readonly count: number
+}
+
 export interface Http2Sample {
   readonly scenario: Http2Scenario
   readonly contender: string
@@ -27,7 +34,8 @@ export interface Http2Sample {
 }
 
 const GENERATOR = 'h2load'
-const WARM_UP_SHARE = 0.5
+/** Over so many connections that every worker of each contender gets some. With one, the worker that is measured later may be a cold one. */
+const WARM_UP = { connections: 16, streams: 10, count: 40_000 }
 const BODY = 'Hello world\n'
 const TURN_MS = 120_000
 
@@ -71,17 +79,16 @@ async function measureTurn(
   scenario: (typeof http2Scenarios)[number],
   round: number,
 ): Promise<Http2Sample> {
-  const { count } = scenario
-  await load(name, server.port, scenario, Math.ceil(count * WARM_UP_SHARE))
+  await load(name, server.port, WARM_UP)
   await untilIdle(server.pid)
   const before = sumOf(server.pid)
-  await load(name, server.port, scenario, count)
+  await load(name, server.port, scenario)
   await untilIdle(server.pid)
-  return { scenario: scenario.name, contender: name, round, units: count, cpuMs: sumOf(server.pid) - before }
+  return { scenario: scenario.name, contender: name, round, units: scenario.count, cpuMs: sumOf(server.pid) - before }
 }
 
 /** Rejects when a single request fails. */
-async function load(name: string, port: number, { connections, streams }: (typeof http2Scenarios)[number], count: number): Promise<void> {
+async function load(name: string, port: number, { connections, streams, count }: Load): Promise<void> {
   const child = startChild(GENERATOR, ['-n', `${count}`, '-c', `${connections}`, '-m', `${streams}`, `http://127.0.0.1:${port}/`])
   const timer = setTimeout(() => child.process.kill('SIGKILL'), TURN_MS)
   await child.ended
