@@ -3,6 +3,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+// Loaded here, because tsx on Node 22.23 does not find what a package imports that is first imported later.
+import 'chokidar'
 import { assert, atSuiteEnd, suite } from '../../../../../test/suite.ts'
 import { until } from '../../../../../test/support/until.ts'
 import { main } from '../../../src/cli/main.ts'
