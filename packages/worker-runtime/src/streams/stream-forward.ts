@@ -3,7 +3,7 @@
 
 import { type ClientHttp2Stream, constants } from 'node:http2'
 import { type Choose, ForwardAttempts, type ForwardOptions, isIdempotent, type RefusalStatus, refusalText } from '../forward/attempts.ts'
-import type { StreamHead } from '../http2/http2-termination.ts'
+import type { StreamHead } from '../http2/terminated-session.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { HeldStream } from './held-stream.ts'
 import type { KeptConnection } from './kept-connection.ts'
