@@ -81,7 +81,7 @@ export class TerminatedSession {
     this.options = {
       sendTimeoutMs: start.sendTimeoutMs,
       onReset: () => this.countReset(),
-      onFree: (socket) => this.free(socket),
+      onFree: (socket, isKept) => this.free(socket, isKept),
       onStalled: () => this.counts.end('stalled'),
     }
     this.resets = new ResetRate(start.maxResetsPerMinute)
@@ -189,9 +189,10 @@ export class TerminatedSession {
     return socket
   }
 
-  private free(socket: StreamSocket): void {
-    if (this.idle.length < MAX_IDLE && !this.session.closed) this.idle.push(socket)
-    else socket.destroySoon()
+  private free(socket: StreamSocket, isKept: boolean): void {
+    if (isKept && this.idle.length < MAX_IDLE && !this.session.closed) this.idle.push(socket)
+    // The app's server is in its last write. An end at this moment would look to it like a client that hangs up.
+    else setImmediate(() => socket.destroySoon())
   }
 
   private get pollMs(): number {
