@@ -6,7 +6,7 @@ import { type AddressInfo, connect, createServer as createNetServer, type Server
 import { ConnectionInjector, packTag } from '@switchyard/handoff'
 import { assert, suite } from '../../../test/suite.ts'
 import { until, untilEvent } from '../../../test/support/until.ts'
-import { type Http2Connection, Http2Termination } from '../src/http2/http2-termination.ts'
+import type { Http2Connection, Http2Termination } from '../src/http2/http2-termination.ts'
 import { hookRequests, type RequestHookOptions } from '../src/request-hook.ts'
 import { Http2Sessions } from '../src/server/http2-sessions.ts'
 import { InFlight } from '../src/server/in-flight.ts'
@@ -19,15 +19,6 @@ interface PrivateServer {
   readonly _handle: { onconnection: (status: number, handle: never) => void }
 }
 
-class Termination extends Http2Termination {
-  ended = 0
-
-  override accept({ connection }: Http2Connection): void {
-    this.ended++
-    connection.destroy()
-  }
-}
-
 interface Outcome {
   /** Connections that the termination got. */
   readonly ended: number
@@ -37,8 +28,12 @@ interface Outcome {
 
 /** A client sends the preface. `hasHttp2`: the process ends HTTP/2. `isMarked`: as the receiver marks connections to a server whose HTTP/2 ends here. */
 async function outcomeOf(server: Server, hasHttp2: boolean, isMarked: boolean): Promise<Outcome> {
-  const termination = new Termination([], new Http2Sessions(), undefined)
+  let ended = 0
   let announced = 0
+  const accept = ({ connection }: Http2Connection): void => {
+    ended++
+    connection.destroy()
+  }
   server.on('connection', (socket) => {
     announced++
     socket.destroy()
@@ -51,7 +46,7 @@ async function outcomeOf(server: Server, hasHttp2: boolean, isMarked: boolean): 
     mover: { isOn: false } as never,
     spans: new RequestSpans({ pool: 'web', slot: 0 }),
     http2Sessions: new Http2Sessions(),
-    http2: hasHttp2 ? termination : undefined,
+    http2: hasHttp2 ? ({ accept } as Http2Termination) : undefined,
   }
   hookRequests(server, parts as RequestHookOptions)
   const front = createNetServer()
@@ -62,10 +57,10 @@ async function outcomeOf(server: Server, hasHttp2: boolean, isMarked: boolean): 
     void injector.accept(connection, packTag(1, false), undefined, undefined, undefined, isMarked)
   const client = connect((front.address() as AddressInfo).port, '127.0.0.1', () => client.write(PREFACE))
   client.on('error', () => {})
-  await until(() => termination.ended + announced > 0)
+  await until(() => ended + announced > 0)
   client.destroy()
   for (const one of [server, front]) one.close()
-  return { ended: termination.ended, announced }
+  return { ended, announced }
 }
 
 const ended = { ended: 1, announced: 0 }

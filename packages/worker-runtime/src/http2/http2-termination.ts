@@ -7,7 +7,7 @@ import { listenerOf, tagOf, tagUnderTls } from '@switchyard/handoff'
 import type { Http2ListenerStart } from '../http2-start.ts'
 import type { Http2Sessions } from '../server/http2-sessions.ts'
 import { Http2Counts } from './http2-counts.ts'
-import { type Announce, type SteerStream, TerminatedSession } from './terminated-session.ts'
+import { type Announce, Session, type SteerStream } from './http2-session.ts'
 
 /** Node's own limit of what a session holds in memory. */
 const NODES_MEMORY_MB = 10
@@ -33,7 +33,7 @@ export class Http2Termination {
   private readonly listeners: ReadonlyMap<number, Http2ListenerStart>
   private readonly sessions: Http2Sessions
   private readonly steer: SteerStream | undefined
-  private readonly own = new Set<TerminatedSession>()
+  private readonly own = new Set<Session>()
   readonly counts = new Http2Counts()
   private timer: NodeJS.Timeout | undefined
   private polls = 0
@@ -61,7 +61,7 @@ export class Http2Termination {
     connection.allowHalfOpen = false
     const session = performServerHandshake(connection, optionsOf(start)) as ServerHttp2Session
     session.setLocalWindowSize(SESSION_WINDOW_BYTES)
-    const own = new TerminatedSession(session, connection, start, announce, this.steer, this.counts)
+    const own = new Session(session, connection, start, announce, this.steer, this.counts)
     this.own.add(own)
     this.counts.sessions++
     this.timer ??= setInterval(() => this.poll(performance.now()), POLL_MS).unref()
@@ -69,7 +69,7 @@ export class Http2Termination {
     this.sessions.add(session, () => own.close('drain'), server)
   }
 
-  private forget(own: TerminatedSession): void {
+  private forget(own: Session): void {
     this.own.delete(own)
     this.counts.sessions--
     if (this.own.size > 0) return

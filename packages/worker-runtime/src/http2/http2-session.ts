@@ -1,4 +1,4 @@
-// One connection of a client whose HTTP/2 ends in this worker: its streams, its limits, its end.
+// One connection of a client whose HTTP/2 ends in this worker: its streams, its limits, and its end.
 
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
@@ -35,8 +35,7 @@ export interface StreamHead {
 /** Decides where a stream is served. `begin` gives it to the app here; `onReset` is called if another worker serves it and the client resets it. */
 export type SteerStream = (stream: ServerHttp2Stream, head: StreamHead, begin: () => void, connection: Socket, onReset?: () => void) => void
 
-/** One connection of a client that speaks HTTP/2. */
-export class TerminatedSession {
+export class Session {
   private readonly session: ServerHttp2Session
   private readonly connection: Socket
   private readonly start: Http2ListenerStart
