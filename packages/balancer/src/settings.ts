@@ -169,6 +169,8 @@ export interface RouteSettings {
   match: RouteMatch
   pool: string
   policy: Policy
+  /** Are streams of HTTP/2 spread over the pool? undefined: as `http2.spread` of their listener says. */
+  spread?: boolean | undefined
 }
 
 export interface LimitSettings {

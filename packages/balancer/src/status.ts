@@ -205,9 +205,10 @@ export interface MoveStatus<Reason extends string> {
 
 /**
  * How the worker was chosen. `ahead`: every loop was busy, and the connection went to the one that turns next. `draining`: a ticket names the draining worker.
- * `otherwise`: a forwarded request can't wait, so it went to the worker with the fewest requests in flight.
+ * `otherwise`: a forwarded request can't wait, so it went to the worker with the fewest requests in flight. `spread`: a stream of HTTP/2 is spread, so it has the
+ * worker with the fewest requests in flight.
  */
-export const choiceWays = ['policy', 'ahead', 'draining', 'otherwise'] as const
+export const choiceWays = ['policy', 'ahead', 'draining', 'otherwise', 'spread'] as const
 export type ChoiceWay = (typeof choiceWays)[number]
 
 /** How often workers were chosen on one route, in one way. */

@@ -7,7 +7,8 @@ export default defineConfig({
   pools: { orders: { workers: 2 }, reports: { workers: 2 } },
   routes: [
     { path: '/shop.Reports/*', pool: 'reports' },
+    { path: '/shop.Orders/Quote', pool: 'orders', spread: true },
     { path: '/*', pool: 'orders' },
   ],
-  listen: { port: Number(PORT), http2: { spread: true } },
+  listen: { port: Number(PORT), http2: true },
 })

@@ -15,15 +15,25 @@ const orders = {
     for (const what of ['packed', 'sent', 'delivered']) call.write({ what })
     call.end()
   },
+  quote(call, done) {
+    // As a price that depends on many rules.
+    compute(20)
+    done(null, { cents: 250 * call.request.products.length, pid: process.pid })
+  },
 }
 
 const reports = {
   render(call, done) {
     // As a report that is computed from much data.
-    const until = performance.now() + 20
-    while (performance.now() < until);
+    compute(20)
     done(null, { month: call.request.month, pid: process.pid })
   },
+}
+
+/** Keeps the process busy. */
+function compute(ms) {
+  const until = performance.now() + ms
+  while (performance.now() < until);
 }
 
 const server = new grpc.Server()

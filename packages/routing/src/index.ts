@@ -7,7 +7,7 @@ export { beginsHttp2, beginsTls, type ListenerProtocol, listenerProtocols, mayBe
 export { type HeadFault, headFault } from './head/head-fault.ts'
 export { protocolFault, serverNameFault } from './head/hello-test.ts'
 export { helloIn, helloText, helloWith } from './head/hello-text.ts'
-export { type ListenerAddress, listenerText, readListener } from './head/listener-address.ts'
+export { type ListenerAddress, listenerTest, listenerText, readListener } from './head/listener-address.ts'
 export { type HeadOutcome, type HeadParts, type HeadProtocol, RequestHead } from './head/request-head.ts'
 export { beginsSession } from './head/session-begin.ts'
 export { KeyHasher } from './key-hasher.ts'

@@ -24,6 +24,8 @@ export interface WorkerRoute {
   readonly learns?: readonly string[] | undefined
   /** A policy that decides on later requests, as data. `own`: the user's own code, see `WorkerStart.ownPolicies`. Left out: none. */
   readonly policy?: PolicyData | 'own' | undefined
+  /** Are streams of HTTP/2 spread over the pool? Left out: as their listener says. */
+  readonly spread?: boolean | undefined
 }
 
 /** When idle connections are given back to the primary: when it pays, after every response, or never. */

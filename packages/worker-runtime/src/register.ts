@@ -146,7 +146,9 @@ async function register(runtime: Runtime): Promise<void> {
   const spans = new RequestSpans(start)
   const placement = new PlacementClient(runtime, outbox)
   const forwarder = new Forwarder({ token: start.forwardToken })
-  const spread = Spread.of(start.http2, inFlight)
+  const ownRoutes = start.routes.filter(({ pool }) => pool === start.pool)
+  // A proxy's requests do not keep its event loop busy.
+  const spread = start.upstream === undefined ? Spread.of(start.http2, ownRoutes, inFlight) : undefined
   const steering =
     Steering.isNeeded(table, start.pool) || spread !== undefined
       ? new Steering({

@@ -204,7 +204,8 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
     const { termination } = options
     const tag = termination && tagOf(socket)
     const ends = tag !== undefined && termination?.isFor(tag) === true
-    const isHttp2 = !ends && beginsWithHttp2(socket)
+    // Only connections to such servers are marked.
+    const isHttp2 = http2 !== undefined && !ends && beginsWithHttp2(socket)
     if (options.spans.isOn && (ends || speaksTls || isHttp2)) options.spans.onTaken(socket)
     if (ends) {
       const speaksHttp2 = (secure: Socket): boolean => http2?.isFor(tag) === true && (secure as TLSSocket).alpnProtocol === 'h2'

@@ -15,6 +15,7 @@ import { sessionUrlOf } from '../config/session-url.ts'
 import { loadTlsFor } from '../config/tls-options.ts'
 import { loopWarnings } from '../config/upstream-routes.ts'
 import { BalancerError } from '../errors.ts'
+import { spreadWarnings } from '../route-spread.ts'
 import type { Settings } from '../settings.ts'
 import type { CliIo } from './io.ts'
 
@@ -73,6 +74,7 @@ export async function readSettings(given: Overrides, io: Pick<CliIo, 'cwd' | 'en
       ...warningsOf(settings, knowsSecret),
       ...routeWarnings(settings),
       ...loopWarnings(settings),
+      ...spreadWarnings(settings),
     ]
     return { settings: withEnvironment(settings, variables), knowsSecret, warnings }
   })

@@ -20,7 +20,7 @@ export interface Http2Options {
   idleTimeoutMs?: number | undefined
   /** A stream whose client accepts nothing of the response for this long is reset. Default 60000. */
   sendTimeoutMs?: number | undefined
-  /** Streams that keep the event loop busy are spread over the workers of the pool, those of an app's own server of HTTP/2 too. Default false. */
+  /** Streams that keep the event loop busy are spread over the workers of the pool, those of an app's own server of HTTP/2 too. Routes may say otherwise. Default false. */
   spread?: boolean | undefined
 }
 

@@ -8,12 +8,14 @@ import { formatAddress, parseListen } from './listen-options.ts'
 import { type PolicyConfig, policy, policyOf } from './policy-options.ts'
 import { listensOf } from './pool/job-options.ts'
 import { DEFAULT_POOL_NAME, type PoolConfig, poolsOf } from './pool/pool-options.ts'
-import { expected, shape, text } from './schema.ts'
+import { expected, flag, shape, text } from './schema.ts'
 
 /** Which requests, and where they go. Left out: every request, the first pool, the policy of the config. */
 export interface RouteConfig extends RouteMatch {
   pool?: string | undefined
   policy?: PolicyConfig | undefined
+  /** Streams of HTTP/2 that keep the event loop busy are spread over the workers of the pool. Default: as `http2.spread` of their listener says. */
+  spread?: boolean | undefined
   /** For logs and `balancer explain`. Default: what it matches. */
   name?: string | undefined
 }
@@ -62,6 +64,7 @@ export const routeEntries = {
   ),
   pool: v.optional(text),
   policy,
+  spread: flag,
   name: v.optional(text),
 }
 
@@ -84,10 +87,10 @@ export function routeSettings(config: RoutingConfig, folder: string): { routes: 
   const pools = Object.entries(poolsOf(config.pools))
   const [firstPool] = (pools.find(([, pool]) => listensOf({ ...pool })) ?? pools[0]) as [string, PoolConfig]
   const policies = new Policies(config.policy, config.trustedProxies ?? [])
-  const routes = (config.routes ?? []).map(({ pool = firstPool, policy, name, ...rest }) => {
+  const routes = (config.routes ?? []).map(({ pool = firstPool, policy, spread, name, ...rest }) => {
     const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as RouteMatch
     const match = given.listener === undefined ? given : { ...given, listener: listenerIn(given.listener, folder) }
-    return { name: name ?? routeName(match), match, pool, policy: policies.of(policy, pool) }
+    return { name: name ?? routeName(match), match, pool, policy: policies.of(policy, pool), ...(spread !== undefined && { spread }) }
   })
   return { routes, defaultPolicy: policies.of(undefined, firstPool) }
 }

@@ -9,7 +9,7 @@ const SEPARATOR = '\0'
 
 /** The counts of one route. */
 export class RouteChoices {
-  readonly ways: Record<ChoiceWay, number> = { policy: 0, ahead: 0, draining: 0, otherwise: 0 }
+  readonly ways: Record<ChoiceWay, number> = { policy: 0, ahead: 0, draining: 0, otherwise: 0, spread: 0 }
   readonly sticky: Record<StickyOutcome, number> = { kept: 0, 'no-key': 0, overloaded: 0, gone: 0 }
 
   readonly onSticky = (outcome: StickyOutcome): void => {

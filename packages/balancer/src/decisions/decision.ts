@@ -5,10 +5,11 @@ import type { ChoiceWay } from '../status.ts'
 
 /**
  * Where the connection came from: its client; a worker that gave it back with its next request; a rest; a worker that was stuck or could not receive it;
- * another primary. `forwarded`: a worker asked for one request, because its connection can't move. `proxied`: a proxy worker chose an upstream server for a
+ * another primary. `forwarded`: a worker asked for one request, because its connection can't move. `stayed`: a worker asked for a stream of HTTP/2 that is spread, and
+ * has the fewest requests itself. `proxied`: a proxy worker chose an upstream server for a
  * request.
  */
-export type DecisionOrigin = 'client' | 'given-back' | 'rested' | 'recalled' | 'returned' | 'passed' | 'forwarded' | 'proxied'
+export type DecisionOrigin = 'client' | 'given-back' | 'rested' | 'recalled' | 'returned' | 'passed' | 'forwarded' | 'stayed' | 'proxied'
 
 /** A worker that could have been chosen, with its load at that moment. Times in ms. */
 export interface DecisionCandidate {

@@ -6,10 +6,7 @@ import type { DecisionOrigin } from '../decisions/decision.ts'
 import type { DecisionLog } from '../decisions/decision-log.ts'
 import type { RefusalReason } from '../events.ts'
 import type { Destination } from './bound-routes.ts'
-import type { Choice, Origin } from './pool.ts'
-
-/** A choice that found a worker. */
-export type FoundWorker = Extract<Choice, { kind: 'worker' }>
+import type { FoundWorker, Origin } from './pool.ts'
 
 type Placed = Pick<Arrival, 'head' | 'source'>
 
@@ -33,10 +30,10 @@ export class DecisionRecorder {
     if (this.isOn) this.record(placed.head, originOf(placed, origin), destination, choice, undefined, waitedMs)
   }
 
-  /** A worker forwards a request, because its connection can't move. */
-  forwarded(head: RequestHead, destination: Destination, choice: FoundWorker): void {
+  /** A worker asked where a request belongs, because its connection can't move. `stayed`: it is the chosen one itself, and the stream would have been spread. */
+  asked(head: RequestHead, origin: 'forwarded' | 'stayed', destination: Destination, choice: FoundWorker): void {
     destination.choices.ways[choice.by]++
-    if (this.isOn) this.record(head, 'forwarded', destination, choice, undefined, 0)
+    if (this.isOn) this.record(head, origin, destination, choice, undefined, 0)
   }
 
   refused(placed: Placed, origin: Origin, destination: Destination, reason: RefusalReason, waitedMs: number): void {

@@ -39,12 +39,15 @@ function verdictFor(
   const destination = routes.destination({ head, tag: packTag(listener, true) })
   // The low byte is the reason. A worker that was lost with the request is out of the question.
   if ((reason & 0xff) === SPREAD && avoid === 0 && destination.pool.settings.name === asker.pool) {
-    const worker = spreadCounts.choose(destination.pool.openFor(listener), asker, performance.now())
-    if (worker !== undefined) return worker === asker ? HERE : worker.id
+    const choice = destination.pool.chooseSpread(listener, (open) => spreadCounts.choose(open, asker, performance.now()))
+    if (choice !== undefined) {
+      recorder.asked(head, choice.worker === asker ? 'stayed' : 'forwarded', destination, choice)
+      return choice.worker === asker ? HERE : choice.worker.id
+    }
   }
   const choice = destination.pool.chooseNow(destination.policy, head, listener)
   if (choice.kind === 'nobody') return NO_WORKER
   if (choice.kind === 'wait' || choice.worker.id === avoid) return LATER
-  recorder.forwarded(head, destination, choice)
+  recorder.asked(head, 'forwarded', destination, choice)
   return choice.worker === asker ? HERE : choice.worker.id
 }

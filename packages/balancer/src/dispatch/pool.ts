@@ -39,6 +39,9 @@ export type Choice =
   | { readonly kind: 'wait'; readonly waitFor: WaitFor }
   | { readonly kind: 'nobody' }
 
+/** A choice that found a worker. */
+export type FoundWorker = Extract<Choice, { kind: 'worker' }>
+
 /** Made once: most connections of a saturated pool wait. */
 const WAIT_FOR = {
   loop: { kind: 'wait', waitFor: 'loop' },
@@ -244,9 +247,13 @@ export class Pool implements SupervisedPool {
     return ready.length > 0 || this.hasStarting() ? WAIT_FOR.loop : NOBODY
   }
 
-  /** The workers that have room and a server for this listener. */
-  openFor(listener: number): readonly PoolWorker[] {
-    return this.servingOf(this.open, listener)
+  /** For a stream of HTTP/2 that every worker may serve. `pick` finds one among those that have room and a server for this listener. */
+  chooseSpread(listener: number, pick: (open: readonly PoolWorker[]) => PoolWorker | undefined): FoundWorker | undefined {
+    const open = this.servingOf(this.open, listener)
+    readClock()
+    const seen = this.freeze(open)
+    const worker = pick(open)
+    return worker && chosen(worker, 'spread', seen)
   }
 
   /** The workers that have a server for this listener. */
@@ -305,7 +312,7 @@ export class Pool implements SupervisedPool {
   }
 }
 
-function chosen(worker: PoolWorker, by: ChoiceWay, seen: readonly FrozenCandidate[] | undefined): Choice {
+function chosen(worker: PoolWorker, by: ChoiceWay, seen: readonly FrozenCandidate[] | undefined): FoundWorker {
   return { kind: 'worker', worker, by, seen }
 }
 

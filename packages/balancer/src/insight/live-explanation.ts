@@ -5,6 +5,7 @@ import { bindPolicy, type Candidate, type Policy, previewOf, type RequestHead, T
 import type { ActiveConfig } from '../dispatch/active-config.ts'
 import type { Choice, Pool, PoolPolicy } from '../dispatch/pool.ts'
 import { headBoundsOf } from '../head-bytes.ts'
+import { type RouteSpread, routeSpread } from '../route-spread.ts'
 import type { ChoiceWay, WorkerState } from '../status.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { InsightOptions } from './insight.ts'
@@ -45,6 +46,8 @@ export interface LiveExplanation {
   /** Connections in the queue of the pool. */
   queued: number
   workers: ExplainedWorker[]
+  /** Are streams of HTTP/2 spread over the pool, and why? null: the listener has no HTTP/2. */
+  spread: RouteSpread | null
   /** Slots whose worker would keep the request if it were a later one on its connection. */
   staysWith: number[]
 }
@@ -75,12 +78,25 @@ export function explainLive(request: UserRequest, options: InsightOptions): Live
     ...outcomeOf(pool.choose(previewing(policy), head)),
     queued: pool.queue.length,
     workers: workersOf(pool),
+    spread: spreadOf(config, routes.routes.indexOf(route), route.pool, head) ?? null,
     staysWith: staysWith(pool, originalPolicy(config, route.name), head, options),
   }
 }
 
 function refusedBy(refused: string): LiveExplanation {
-  const nothing = { route: '', tried: [], pool: '', policy: '', key: null, why: '', waitsFor: null, queued: 0, workers: [], staysWith: [] }
+  const nothing = {
+    route: '',
+    tried: [],
+    pool: '',
+    policy: '',
+    key: null,
+    why: '',
+    waitsFor: null,
+    queued: 0,
+    workers: [],
+    spread: null,
+    staysWith: [],
+  }
   return { refused, ...nothing, ...NOT_CHOSEN }
 }
 
@@ -118,6 +134,16 @@ function workersOf(pool: Pool): ExplainedWorker[] {
 function originalPolicy(config: ActiveConfig, route: string): Policy {
   const { routes, defaultPolicy } = config.current.settings
   return routes.find(({ name }) => name === route)?.policy ?? defaultPolicy
+}
+
+/** `index`: of the route; -1: of everything else. */
+function spreadOf(
+  { current: { settings } }: ActiveConfig,
+  index: number,
+  pool: string,
+  { listener }: RequestHead,
+): RouteSpread | undefined {
+  return routeSpread(settings.routes[index] ?? { pool, policy: settings.defaultPolicy }, settings, listener)
 }
 
 /** As a worker decides it, which knows the occupied slots. */

@@ -22,6 +22,7 @@ test.before(async () => {
       routes: [
         { path: '/test.Api/*', pool: 'api' },
         { path: '/test.Sticky/*', pool: 'web', policy: { sticky: { by: { header: 'x-visitor' }, breakAt: 1000 } } },
+        { path: '/test.Kept/*', pool: 'web', spread: false },
         { path: '/*', pool: 'web' },
       ],
       listen: { host: '127.0.0.1', port, http2: { spread: true } },
@@ -113,6 +114,14 @@ test('forty calls that block, over one connection, are served by all four worker
   assert.is(counts.size, 4)
   assert.ok(Math.max(...counts.values()) <= 14, JSON.stringify([...counts]))
   assert.ok(sumOf(await balancer.metrics(), 'switchyard_requests_forwarded_total', /reason="spread"/) > 0)
+  one.close()
+})
+
+test('a route that is not spread keeps the calls of a connection in its worker', async () => {
+  const one = new GrpcClient(port)
+  const [home] = await Promise.all([one.unary('test.Kept/held'), one.unary('test.Kept/block', { ms: 20 })])
+  const answers = await Promise.all(Array.from({ length: 20 }, () => one.unary('test.Kept/block', { ms: 5 })))
+  assert.equal([...new Set(answers.map(({ pid }) => pid))], [home.pid])
   one.close()
 })
 

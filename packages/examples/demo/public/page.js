@@ -10,6 +10,9 @@ const find = (id) => document.getElementById(id)
 const counts = { light: 0, reports: 0, open: 0, faults: 0 }
 const times = []
 
+const [{ nextHopProtocol }] = performance.getEntriesByType('navigation')
+find('protocol').hidden = nextHopProtocol !== 'h2'
+
 const { workers } = await (await fetch('/workers')).json()
 const yard = createYard(find('yard'), workers)
 

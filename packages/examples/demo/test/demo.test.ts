@@ -1,19 +1,32 @@
-// The page of `npm start` in Chromium: which worker answers what, and the chat beside it.
+// The page of `npm start` in Chromium: which worker answers what, the chat beside it, and all of it over HTTP/2.
 
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
-import { assert, suite } from '../../../../test/suite.ts'
+import { httpsVariables } from '../../../../scripts/demo-https.mjs'
+import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { inOneAttempt } from '../../../../test/support/attempts.ts'
 import { openBrowser } from '../../../../test/support/browser.ts'
 import { patience } from '../../../../test/support/patience.ts'
+import { freePort } from '../../../../test/support/ports.ts'
 import { until } from '../../../../test/support/until.ts'
 import { ask, askAtOnce, distinct, type RunningExample, startExample } from '../../test-support/start.ts'
 
 const test = suite('demo', { timeoutMs: 40_000 })
 let example: RunningExample
 let browser: Browser
+let secureUrl: string
+const REQUESTS = 200
+const certificates = mkdtempSync(join(tmpdir(), 'demo-https-'))
+atSuiteEnd(() => rmSync(certificates, { recursive: true }))
 
 test.before(async () => {
-  ;[example, browser] = await Promise.all([startExample('demo', { workers: 6 }), openBrowser()])
+  const [http, https] = await Promise.all([freePort(), freePort()])
+  const { variables } = await httpsVariables([], { HTTPS_PORT: String(https) }, certificates)
+  secureUrl = `https://localhost:${https}/`
+  const env = { PORT: String(http), ...variables }
+  ;[example, browser] = await Promise.all([startExample('demo', { workers: 6, args: [], env }), openBrowser()])
 })
 test.after(() => example.stop())
 test.after(() => browser.close())
@@ -114,5 +127,57 @@ for (const width of [390, 320]) {
       await until(async () => (await page.getAttribute('#yard', 'viewBox')) === '0 0 800 440', 5_000, 'the wide picture')
     }, width))
 }
+
+/** In the page: the answers to requests that are all under way at once. Each is listed once. */
+const ASK = `Promise.all(Array.from({ length: ${REQUESTS} }, async (_, number) => {
+  const response = await fetch('/light?number=' + number)
+  return response.status + ' ' + (await response.json()).pool
+}))`
+/** In the page: the path and protocol of everything that was loaded. */
+const LOADED = `performance.getEntries()
+  .filter(({ nextHopProtocol, name }) => nextHopProtocol !== undefined && !name.includes('/socket.io/?'))
+  .map(({ name, nextHopProtocol }) => new URL(name).pathname + new URL(name).search + ' ' + nextHopProtocol)`
+
+async function openSecurePage(faults: string[]): Promise<Page> {
+  const page = await browser.newPage({ ignoreHTTPSErrors: true })
+  page.setDefaultTimeout(patience(15_000))
+  page.on('pageerror', (error) => faults.push(error.message))
+  page.on('console', (message) => message.type() === 'error' && faults.push(message.text()))
+  await page.addInitScript('performance.setResourceTimingBufferSize(1000)')
+  await page.goto(secureUrl)
+  return page
+}
+
+test('over HTTPS: Chromium loads the page over HTTP/2, and 200 requests at the same time', async () => {
+  const faults: string[] = []
+  const page = await openSecurePage(faults)
+  assert.equal([...new Set((await page.evaluate(ASK)) as string[])], ['200 web'])
+  const asked = Array.from({ length: REQUESTS }, (_, number) => `/light?number=${number} h2`)
+  const parts = ['/', '/style.css', '/page.js', '/yard.js', '/workers', '/socket.io/socket.io.js'].map((path) => `${path} h2`)
+  const loaded = await until(async () => {
+    const found = (await page.evaluate(LOADED)) as string[]
+    return found.length >= asked.length + parts.length ? found : undefined
+  })
+  assert.equal(loaded.sort(), [...asked, ...parts].sort())
+  await page.locator('#state', { hasText: /worker \d, websocket/ }).waitFor()
+  assert.ok(await page.locator('#protocol').isVisible())
+  assert.is(await page.textContent('#fault-count'), '0')
+  assert.equal(faults, [])
+  await page.close()
+})
+
+test('over HTTPS: reports find the pool of their own, and the chat works', async () => {
+  const faults: string[] = []
+  const page = await openSecurePage(faults)
+  await page.locator('#state', { hasText: /worker \d, websocket/ }).waitFor()
+  await page.evaluate("fetch('/reports/1?ms=20').then((response) => response.json())").then((answer) => {
+    assert.is((answer as { pool: string }).pool, 'heavy')
+  })
+  await page.fill('#text', 'all aboard')
+  await page.press('#text', 'Enter')
+  await page.locator('#log li', { hasText: 'all aboard' }).waitFor()
+  assert.equal(faults, [])
+  await page.close()
+})
 
 test.run()

@@ -18,6 +18,8 @@ interface Output {
   readonly order: number
   readonly peer: string
   readonly steps: string[]
+  readonly prices: number[]
+  readonly quotes: number[]
   readonly months: string[]
   readonly reports: number[]
 }
@@ -38,11 +40,13 @@ test.after(() => example.stop())
 
 test('one connection reaches both pools, and heavy calls reach both workers of theirs', async () => {
   // The first calls show the worker that they are heavy.
-  const { order, peer, steps, months, reports } = await until(async () => {
+  const { order, peer, steps, prices, quotes, months, reports } = await until(async () => {
     const output = await run()
-    return output.reports.length === 2 ? output : undefined
+    return output.reports.length === 2 && output.quotes.length === 2 ? output : undefined
   }, 30_000)
-  assert.not(reports.includes(order))
+  assert.not(reports.some((pid) => quotes.includes(pid)))
+  assert.ok(quotes.includes(order))
+  assert.equal(prices.slice(0, 3), [250, 500, 750])
   assert.match(peer, /127\.0\.0\.1:\d+$/)
   assert.equal(steps, ['packed', 'sent', 'delivered'])
   assert.is(months.length, 12)

@@ -1,30 +1,14 @@
 // Ends HTTP/2 in front of the app's plain server, in the worker. Each stream becomes a request over an in-process HTTP/1.1 connection, so the app and
 // its framework work unmodified. Loaded only in workers with a listener that asks for it.
 
-import {
-  constants,
-  type IncomingHttpHeaders,
-  performServerHandshake,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-  type ServerOptions,
-} from 'node:http2'
+import { performServerHandshake, type ServerHttp2Session, type ServerOptions } from 'node:http2'
 import type { Server, Socket } from 'node:net'
-import { listenerOf, responseOn, tagOf, tagUnderTls } from '@switchyard/handoff'
+import { listenerOf, tagOf, tagUnderTls } from '@switchyard/handoff'
 import type { Http2ListenerStart } from '../http2-start.ts'
-import { announceGoaway } from '../server/goaway-notice.ts'
 import type { Http2Sessions } from '../server/http2-sessions.ts'
-import { ControlBytes } from './control-bytes.ts'
 import { Http2Counts } from './http2-counts.ts'
-import { readRequestHead } from './request-head.ts'
-import { ResetRate } from './reset-rate.ts'
-import { endExchange, resetIfStalled, StreamExchange, type StreamExchangeOptions } from './stream-exchange.ts'
-import { SecureStreamSocket, StreamSocket } from './stream-socket.ts'
+import { type Announce, Session, type SteerStream } from './http2-session.ts'
 
-const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_PROTOCOL_ERROR } = constants
-
-/** In-process connections without a stream that a session keeps for its next ones. */
-const MAX_IDLE = 32
 /** Node's own limit of what a session holds in memory. */
 const NODES_MEMORY_MB = 10
 /** Of all streams together. Node takes what comes into memory at once, so the windows of the streams are the bound. */
@@ -35,24 +19,6 @@ const MAX_FIELDS = 1000
 /** Sessions are polled this often, and less often where one worker has thousands. */
 const POLL_MS = 100
 const SESSIONS_PER_POLL = 500
-
-/** How long a connection over TLS that is to end waits for the next streams, without any and with some under way. */
-const QUIET_MS = 300
-const BUSY_MS = 1000
-
-/** Gives a connection to the app's server. */
-export type Announce = (socket: Socket) => void
-
-/** The head of a stream as Node gives it. */
-export interface StreamHead {
-  readonly parsed: IncomingHttpHeaders
-  readonly flags: number
-  /** Names and values in turn. */
-  readonly raw: readonly string[]
-}
-
-/** Decides where a stream is served. `begin` gives it to the app here; `onReset` is called if another worker serves it and the client resets it. */
-export type SteerStream = (stream: ServerHttp2Stream, head: StreamHead, begin: () => void, connection: Socket, onReset?: () => void) => void
 
 /** A connection of a client, or one between two workers that carries the streams of a client. */
 export interface Http2Connection {
@@ -123,186 +89,6 @@ function optionsOf({ maxConcurrentStreams, maxHeaderListBytes, windowBytes }: Ht
     // Above it Node resets new streams. What the windows allow must fit.
     maxSessionMemory: NODES_MEMORY_MB + Math.ceil((maxConcurrentStreams * windowBytes) / 2 ** 20),
   } as ServerOptions
-}
-
-/** One connection of a client that speaks HTTP/2. */
-class Session {
-  private readonly session: ServerHttp2Session
-  private readonly connection: Socket
-  private readonly start: Http2ListenerStart
-  private readonly announce: Announce
-  private readonly steer: SteerStream | undefined
-  private readonly isSecure: boolean
-  private readonly idle: StreamSocket[] = []
-  private readonly options: StreamExchangeOptions
-  private readonly resets: ResetRate
-  private readonly counts: Http2Counts
-  private readonly control: ControlBytes
-  /** Of requests, from the begin of the connection. */
-  private begun = 0
-  private body = 0
-  private chunks = 0
-  private nextPollMs: number
-  private readonly streams = new Set<ServerHttp2Stream>()
-  /** Those that were open at the last poll. */
-  private readonly old = new WeakSet<ServerHttp2Stream>()
-  private idleSinceMs = performance.now()
-  private isClosing = false
-  /** Over TLS. */
-  private closing: NodeJS.Timeout | undefined
-  /** Streams that begin when GOAWAY is sent. */
-  private readonly held: (() => void)[] = []
-
-  constructor(
-    session: ServerHttp2Session,
-    connection: Socket,
-    start: Http2ListenerStart,
-    announce: Announce,
-    steer: SteerStream | undefined,
-    counts: Http2Counts,
-  ) {
-    this.session = session
-    this.connection = connection
-    this.announce = announce
-    this.steer = steer
-    this.isSecure = (connection as { readonly encrypted?: boolean }).encrypted === true
-    this.start = start
-    this.counts = counts
-    this.options = {
-      sendTimeoutMs: start.sendTimeoutMs,
-      onReset: () => this.countReset(),
-      onFree: (socket) => this.free(socket),
-      onStalled: () => this.counts.end('stalled'),
-    }
-    this.resets = new ResetRate(start.maxResetsPerMinute)
-    this.control = new ControlBytes(start.maxControlBytesPerSecond, this.idleSinceMs)
-    this.nextPollMs = this.idleSinceMs + this.pollMs
-    const closed = (stream: ServerHttp2Stream) => this.onStreamClose(stream)
-    // One function for all streams.
-    const onClose = function (this: ServerHttp2Stream): void {
-      closed(this)
-    }
-    session.on('stream', (stream: ServerHttp2Stream, parsed, flags, raw?: string[]) => {
-      this.onStream(stream, { parsed, flags, raw: raw ?? [] }, onClose)
-    })
-    session.on('error', ignore)
-    session.once('close', () => {
-      clearTimeout(this.closing)
-      for (const socket of this.idle.splice(0)) socket.destroy()
-    })
-  }
-
-  /**
-   * Ends the connection behind its streams. A client without TLS is told before, so that it begins no stream that would be refused. Over TLS, GOAWAY is sent
-   * when the next streams have come, before their responses: at that moment the client probably sends no more.
-   */
-  close(why: 'drain' | 'idle'): void {
-    if (this.isClosing || this.session.closed) return
-    this.isClosing = true
-    this.counts.end(why)
-    if (announceGoaway(this.session, this.connection, this.closeNow)) return
-    this.closing = setTimeout(this.closeNow, this.streams.size === 0 ? QUIET_MS : BUSY_MS).unref()
-  }
-
-  private readonly closeNow = (): void => {
-    if (!this.session.destroyed && !this.session.closed) this.session.close()
-    for (const begin of this.held.splice(0)) begin()
-  }
-
-  private onStream(stream: ServerHttp2Stream, head: StreamHead, onClose: (this: ServerHttp2Stream) => void): void {
-    // Reset in the same read of the connection.
-    this.begun++
-    if (stream.destroyed || stream.closed) return this.countReset()
-    this.streams.add(stream)
-    if ((head.flags & NGHTTP2_FLAG_END_STREAM) === 0) this.countBody(stream)
-    stream.on('close', onClose)
-    stream.on('error', ignore)
-    // Node gives each stream of one read of the connection to this function before it reads the next one.
-    if (this.closing === undefined || this.session.closed) return this.begin(stream, head)
-    if (this.held.length === 0) setImmediate(this.closeNow)
-    this.held.push(() => this.begin(stream, head))
-  }
-
-  private begin(stream: ServerHttp2Stream, received: StreamHead): void {
-    if (stream.destroyed || stream.closed) return
-    const head = readRequestHead(received.raw, (received.flags & NGHTTP2_FLAG_END_STREAM) !== 0)
-    if (typeof head === 'object') {
-      const { steer, options } = this
-      const serve = (): void => new StreamExchange(stream, this.takeSocket(), head, options).begin()
-      return steer === undefined ? serve() : steer(stream, received, serve, this.connection, options.onReset)
-    }
-    if (head === 'malformed') {
-      stream.close(NGHTTP2_PROTOCOL_ERROR)
-      this.counts.end('malformed')
-      return this.countReset()
-    }
-    stream.respond({ ':status': head, 'content-length': 0 }, { endStream: true })
-    stream.resume()
-  }
-
-  private onStreamClose(stream: ServerHttp2Stream): void {
-    endExchange(stream)
-    this.streams.delete(stream)
-    if (this.streams.size === 0) this.idleSinceMs = performance.now()
-  }
-
-  /** Node pushes each piece of a body as it comes. The app here reads it, or another worker. */
-  private countBody(stream: ServerHttp2Stream): void {
-    const { push } = stream
-    stream.push = (piece: Buffer | null, encoding?: BufferEncoding) => {
-      if (piece !== null) {
-        this.body += piece.length
-        this.chunks++
-      }
-      return push.call(stream, piece, encoding)
-    }
-  }
-
-  private countReset(): void {
-    if (!this.resets.isTooHigh(performance.now()) || this.session.destroyed) return
-    this.breakOff('resets')
-  }
-
-  private breakOff(why: 'resets' | 'control-bytes'): void {
-    this.counts.end(why)
-    this.session.destroy(new Error(`the client exceeded a limit: ${why}`), NGHTTP2_ENHANCE_YOUR_CALM)
-  }
-
-  private takeSocket(): StreamSocket {
-    for (let socket = this.idle.pop(); socket !== undefined; socket = this.idle.pop()) {
-      if (socket.writable && responseOn(socket as unknown as Socket) === undefined) return socket
-      if (!socket.destroyed) socket.destroySoon()
-    }
-    const socket = this.isSecure ? new SecureStreamSocket(this.connection) : new StreamSocket(this.connection)
-    socket.on('error', ignore)
-    this.announce(socket as unknown as Socket)
-    return socket
-  }
-
-  private free(socket: StreamSocket): void {
-    if (this.idle.length < MAX_IDLE && !this.session.closed) this.idle.push(socket)
-    else socket.destroySoon()
-  }
-
-  private get pollMs(): number {
-    return Math.min(this.start.idleTimeoutMs, this.start.sendTimeoutMs)
-  }
-
-  poll(nowMs: number): void {
-    const { connection, session, streams, old, start, begun, body, chunks } = this
-    if (session.destroyed) return
-    const bytes = { read: connection.bytesRead, written: connection.bytesWritten, streams: begun, body, chunks }
-    if (this.control.isTooHigh(bytes, nowMs)) return this.breakOff('control-bytes')
-    if (nowMs < this.nextPollMs) return
-    this.nextPollMs = nowMs + this.pollMs
-    if (streams.size === 0 && nowMs - this.idleSinceMs >= start.idleTimeoutMs) return this.close('idle')
-    for (const stream of streams) {
-      // Its response is written, and the client has not accepted all of it.
-      if (old.has(stream) && stream.writableEnded && stream.listenerCount('timeout') === 0)
-        resetIfStalled(stream, start.sendTimeoutMs, this.options.onStalled)
-      old.add(stream)
-    }
-  }
 }
 
 function ignore(): void {}

@@ -26,6 +26,7 @@ const HEAD_END = '\r\n\r\n'
 const NOT_ASCII = /[^\0-\x7f]/
 const STATUS = /^HTTP\/1\.[01] \d{3}(?:[ \r]|$)/
 const STATUS_AT = 'HTTP/1.1 '.length
+const CLOSE = /\bclose\b/i
 const SIZE = /^[0-9a-f]{1,12}(?:;|$)/i
 
 const SWITCHING = 101
@@ -44,6 +45,8 @@ export class ResponseReader {
   private text = ''
   /** Bytes of the body or the chunk that are still to come. */
   private remaining = 0
+  /** Has the server said that it serves no other request on this connection? */
+  closes = false
 
   constructor(sink: ResponseSink) {
     this.sink = sink
@@ -52,6 +55,7 @@ export class ResponseReader {
   /** A request was sent. Its response comes next. */
   begin(isHead: boolean, isUpgrade: boolean): void {
     this.state = 'head'
+    this.closes = false
     this.text = ''
     this.isHead = isHead
     this.isUpgrade = isUpgrade
@@ -117,6 +121,7 @@ export class ResponseReader {
       const name = lowerCase(head.slice(start, colon))
       const value = head.slice(head.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1, end)
       if (name === 'transfer-encoding') isChunked = value.toLowerCase().endsWith('chunked')
+      else if (name === 'connection') this.closes ||= value !== 'keep-alive' && CLOSE.test(value)
       else if (!isOfConnection(name)) {
         if (name === 'content-length') length = Number(value)
         addField(fields, name, isAscii ? value : beforeNodeEncodes(value))
@@ -257,7 +262,7 @@ function lowerCase(name: string): string {
 
 /** RFC 9113 §8.2.2: fields of the connection, which HTTP/2 does not have. */
 function isOfConnection(name: string): boolean {
-  return name === 'connection' || name === 'keep-alive' || name === 'upgrade' || name === 'proxy-connection' || name === 'http2-settings'
+  return name === 'keep-alive' || name === 'upgrade' || name === 'proxy-connection' || name === 'http2-settings'
 }
 
 /** Node sends fields of HTTP/2 as UTF-8. Returns the text that becomes the given bytes, if there is one. */

@@ -19,8 +19,8 @@ export interface StreamExchangeOptions {
   readonly sendTimeoutMs: number
   /** The client has reset the stream before its response was complete. */
   readonly onReset: () => void
-  /** The exchange is complete, and the connection can have another one. */
-  readonly onFree: (socket: StreamSocket) => void
+  /** The exchange is complete. `isKept`: the connection can have another one. */
+  readonly onFree: (socket: StreamSocket, isKept: boolean) => void
   /** The stream is reset because of `sendTimeoutMs`. */
   readonly onStalled: () => void
 }
@@ -198,7 +198,7 @@ export class StreamExchange implements StreamEnd, ResponseSink {
     if (this.isOver || this.head.framing === 'raw') return
     this.isOver = true
     this.socket.other = undefined
-    this.options.onFree(this.socket)
+    this.options.onFree(this.socket, !this.reader.closes)
   }
 
   private reset(code: number): void {

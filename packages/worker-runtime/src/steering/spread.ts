@@ -1,8 +1,9 @@
-// Decides which streams of HTTP/2 are spread over the workers of their pool, where a listener asks for it. It pays only for requests that keep the event
+// Decides which streams of HTTP/2 are spread over the workers of their pool, where a listener or a route asks for it. It pays only for requests that keep the event
 // loop busy, because each spread stream costs a question to the primary and perhaps a forward. So the loop time of each path is measured.
 
 import { performance } from 'node:perf_hooks'
 import type { Http2ListenerStart } from '../http2-start.ts'
+import type { WorkerRoute } from '../protocol.ts'
 import type { InFlight } from '../server/in-flight.ts'
 import { runDelayMs } from './run-delay.ts'
 
@@ -30,6 +31,9 @@ interface PathTime {
   begun: number
 }
 
+/** A route to the pool of this worker. */
+export type SpreadRoute = Pick<WorkerRoute, 'spread'>
+
 export class Spread {
   private readonly listeners: ReadonlySet<number>
   private readonly inFlight: InFlight
@@ -55,15 +59,16 @@ export class Spread {
     setInterval(() => this.poll(), POLL_MS).unref()
   }
 
-  /** Undefined: no listener asks for it. */
-  static of(starts: readonly Http2ListenerStart[] | undefined, inFlight: InFlight): Spread | undefined {
-    const listeners = new Set((starts ?? []).filter(({ spread }) => spread).map(({ listener }) => listener))
-    return listeners.size === 0 ? undefined : new Spread(listeners, inFlight)
+  /** Undefined: no listener with HTTP/2 asks for it, and no route to this pool. */
+  static of(starts: readonly Http2ListenerStart[] = [], routes: readonly SpreadRoute[], inFlight: InFlight): Spread | undefined {
+    const listeners = new Set(starts.filter(({ spread }) => spread).map(({ listener }) => listener))
+    const isAsked = listeners.size > 0 || (starts.length > 0 && routes.some(({ spread }) => spread === true))
+    return isAsked ? new Spread(listeners, inFlight) : undefined
   }
 
-  /** Does the listener ask for it? */
-  isFor(listener: number): boolean {
-    return this.listeners.has(listener)
+  /** Is it asked for? `ofRoute`: what the route of the stream says, which overrides its listener. */
+  isFor(listener: number, ofRoute: boolean | undefined): boolean {
+    return ofRoute ?? this.listeners.has(listener)
   }
 
   /** May another worker serve a request for this target, although it could stay? */

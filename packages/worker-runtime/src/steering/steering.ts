@@ -78,6 +78,8 @@ export interface SteeredStream {
 export interface StreamPlace {
   readonly place: 'here' | 'any' | 'elsewhere' | 'refuse'
   readonly route: number
+  /** What the route says of spreading; undefined: nothing. */
+  readonly spread?: boolean | undefined
 }
 
 /** Learns where the clients of TLS connections belong. */
@@ -165,7 +167,7 @@ export class Steering {
     const { pool, policy } = table.find(head)
     const route = policy.index
     if (pool !== this.pool) return { place: 'elsewhere', route }
-    if (policy.policy === undefined) return { place: 'any', route }
+    if (policy.policy === undefined) return { place: 'any', route, spread: policy.spread }
     const isHere = stays(policy.policy, this.self, head, isDraining)
     if (policy.ticket !== undefined) this.recordHome(socket, head, policy.policy, isHere)
     return { place: isHere ? 'here' : 'elsewhere', route }

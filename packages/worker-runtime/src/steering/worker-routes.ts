@@ -24,6 +24,8 @@ export interface RouteMeaning {
   readonly learns: readonly string[]
   /** Decides on later requests; undefined: they stay. */
   readonly policy: Policy | undefined
+  /** Are streams of HTTP/2 spread over the pool? undefined: as their listener says. */
+  readonly spread: boolean | undefined
 }
 
 export type WorkerRouteTable = RouteTable<RouteMeaning>
@@ -40,12 +42,12 @@ export async function buildRoutes(
   const { start, seal } = runtime
   const own = start.routes.some(({ policy }) => policy === 'own') ? await loadOwn(start.ownPolicies) : []
   const routes = start.routes.map((route, index): Route<RouteMeaning> => {
-    const { name, match, pool, ticket, learns = [], policyName = '' } = route
+    const { name, match, pool, ticket, learns = [], policyName = '', spread } = route
     const policy = policyOf(route, start.trustedProxies, own[index])
     const onError = (error: unknown) =>
       runtime.send({ switchyard: 'notice', level: 'warn', message: `the policy of route ${name} failed: ${error}` })
     const bound = policy === undefined ? undefined : bindPolicy(policy, { pool, seal, now: Date.now, slots, visitors, onError })
-    return { name, match, pool, policy: { index, policyName, ticket, learns, policy: bound } }
+    return { name, match, pool, policy: { index, policyName, ticket, learns, policy: bound, spread } }
   })
   return new RouteTable(routes.slice(0, -1), routes[routes.length - 1] as Route<RouteMeaning>)
 }

@@ -3,7 +3,7 @@
 import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Server, Socket } from 'node:net'
 import type { AccessLog } from '../access-log/access-log.ts'
-import type { SteerStream } from '../http2/http2-termination.ts'
+import type { SteerStream } from '../http2/http2-session.ts'
 import type { InFlight } from '../server/in-flight.ts'
 import { requestOf } from '../server/stream-request.ts'
 

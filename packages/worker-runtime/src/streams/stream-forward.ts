@@ -3,7 +3,7 @@
 
 import { type ClientHttp2Stream, constants } from 'node:http2'
 import { type Choose, ForwardAttempts, type ForwardOptions, isIdempotent, type RefusalStatus, refusalText } from '../forward/attempts.ts'
-import type { StreamHead } from '../http2/http2-termination.ts'
+import type { StreamHead } from '../http2/http2-session.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { HeldStream } from './held-stream.ts'
 import type { KeptConnection } from './kept-connection.ts'
@@ -140,7 +140,8 @@ export class StreamForward extends ForwardAttempts {
     if (answer.hasBegun) {
       this.finish()
       this.body.discard()
-      return answer.breakOff(code === NGHTTP2_NO_ERROR ? NGHTTP2_INTERNAL_ERROR : code)
+      // Of a connection that breaks, Node closes the streams with CANCEL, which is not what the worker says.
+      return answer.breakOff(code === NGHTTP2_NO_ERROR || connection.isLost ? NGHTTP2_INTERNAL_ERROR : code)
     }
     this.body.pause()
     // The worker has not begun it, because it drains or has too many (RFC 9113 §8.7).

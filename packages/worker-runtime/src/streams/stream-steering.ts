@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import { type ForwardReason, forwardReasons, listenerOf, tagOf, tagUnderTls } from '@switchyard/handoff'
 import { helloText } from '@switchyard/routing'
 import type { ForwardOptions } from '../forward/attempts.ts'
-import type { SteerStream, StreamHead } from '../http2/http2-termination.ts'
+import type { SteerStream, StreamHead } from '../http2/http2-session.ts'
 import { readRequestHead } from '../http2/request-head.ts'
 import type { Http2ListenerStart } from '../http2-start.ts'
 import { helloOn } from '../steering/inner-hello.ts'
@@ -31,7 +31,7 @@ export interface StreamSteeringOptions {
   readonly listeners: readonly Http2ListenerStart[]
   readonly steering: Steering
   readonly placement: PlacementClient
-  /** Undefined: no listener asks for it. */
+  /** Undefined: nothing asks for it. */
   readonly spread: Spread | undefined
   /** Proves to other workers that a connection comes from a worker of this balancer. */
   readonly token: string
@@ -62,17 +62,18 @@ export class StreamSteering {
     const target = head.parsed[':path']
     if (client === 'not steered' || target === undefined) return begin()
     const { steering, spread, isDraining } = this.options
-    const { place, route } = steering.place(requestOf(head, target, client.socket), isDraining())
+    const { place, route, spread: ofRoute } = steering.place(requestOf(head, target, client.socket), isDraining())
     if (place === 'refuse') return stream.respond({ ':status': BAD_REQUEST }, { endStream: true })
     const forward = (reason: ForwardReason, serve: () => void): void =>
       this.forward({ stream, head, client, reason, route, begin: serve, onReset })
     if (place === 'elsewhere') return forward('http2', begin)
-    if (spread === undefined || !spread.isFor(client.listener)) return begin()
+    if (spread === undefined) return begin()
+    // The times of those that stay are part of the turns too.
     const give = (): void => {
       spread.record(target)
       begin()
     }
-    if (place === 'any' && spread.wants(target)) forward('spread', give)
+    if (place === 'any' && spread.isFor(client.listener, ofRoute) && spread.wants(target)) forward('spread', give)
     else give()
   }
 

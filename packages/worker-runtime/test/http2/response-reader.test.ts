@@ -159,4 +159,15 @@ test('a head without an end is bounded', () => {
   assert.equal(seen.events, ['fault'])
 })
 
+test('a server that closes the connection behind the response says so', () => {
+  const reader = new ResponseReader(new Seen())
+  const closesWith = (fields: string): boolean => {
+    reader.begin(false, false)
+    reader.read(`HTTP/1.1 200 OK\r\n${fields}Content-Length: 0\r\n\r\n`, 'latin1')
+    return reader.closes
+  }
+  assert.equal(['', 'Connection: keep-alive\r\n', 'Connection: x-closed\r\n'].map(closesWith), [false, false, false])
+  for (const value of ['close', 'Close', 'x, close']) assert.is(closesWith(`Connection: ${value}\r\n`), true)
+})
+
 test.run()

@@ -8,7 +8,7 @@ import type { RouteMeaning } from '../../src/steering/worker-routes.ts'
 
 const test = suite('unknown sessions')
 
-const plain: RouteMeaning = { index: 0, policyName: 'least-busy', ticket: undefined, learns: [], policy: undefined }
+const plain: RouteMeaning = { index: 0, policyName: 'least-busy', ticket: undefined, learns: [], policy: undefined, spread: undefined }
 const byAddress = { ...plain, policy: { name: 'sticky', pick: () => undefined } } as unknown as RouteMeaning
 const byTicket = { ...byAddress, ticket: {} } as unknown as RouteMeaning
 

@@ -13,7 +13,7 @@ const start = {
 
 function made(count = 0): Spread {
   const inFlight = { count, ended: 0 } as unknown as InFlight
-  return Spread.of([start], inFlight) as Spread
+  return Spread.of([start], [], inFlight) as Spread
 }
 
 /** One request that blocks the loop for so long, and the end of its turn. */
@@ -23,10 +23,18 @@ async function serve(spread: Spread, target: string, ms: number): Promise<void> 
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
 }
 
-test('no listener asks for it', () => {
-  assert.is(Spread.of([{ ...start, spread: false }], new InFlight()), undefined)
-  assert.is(Spread.of(undefined, new InFlight()), undefined)
-  assert.equal([made().isFor(1), made().isFor(2)], [true, false])
+test('nothing asks for it', () => {
+  assert.is(Spread.of([{ ...start, spread: false }], [{}, { spread: false }], new InFlight()), undefined)
+  assert.is(Spread.of(undefined, [{ spread: true }], new InFlight()), undefined)
+  assert.is(Spread.of([], [{ spread: true }], new InFlight()), undefined)
+})
+
+test('what a route says overrides its listener', () => {
+  const off = Spread.of([{ ...start, spread: false }], [{}, { spread: true }], new InFlight()) as Spread
+  const asked = (spread: Spread) => [true, false, undefined].map((ofRoute) => spread.isFor(1, ofRoute))
+  assert.equal(asked(made()), [true, false, true])
+  assert.equal(asked(off), [true, false, false])
+  assert.is(made().isFor(2, undefined), false)
 })
 
 test('of a new path the first request stays, and those that come meanwhile do not', () => {

@@ -4,7 +4,8 @@ import { formatAddress, proxyProtocolText } from '../../config/listen-options.ts
 import { shownUrl } from '../../config/session-url.ts'
 import { FALLBACK_ROUTE } from '../../dispatch/route-table.ts'
 import type { ListenAddress } from '../../listener-settings.ts'
-import { defaultPool, type Settings } from '../../settings.ts'
+import { spreadText } from '../../route-spread.ts'
+import { defaultPool, type RouteSettings, type Settings } from '../../settings.ts'
 import { type Overrides, readSettings } from '../command-settings.ts'
 import { pathFrom, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
@@ -76,7 +77,15 @@ function poolTable({ pools }: Settings, cwd: string): string {
   ])
 }
 
-function routeTable({ routes, pools, defaultPolicy }: Settings): string {
-  const rows = routes.map(({ name, pool, policy }, index) => [String(index), name, pool, policy.name])
-  return table([['', 'ROUTE', 'POOL', 'POLICY'], ...rows, ['', FALLBACK_ROUTE, defaultPool(pools)?.name ?? '', defaultPolicy.name]])
+/** With a column on HTTP/2 if any of its streams may be spread. */
+function routeTable(settings: Settings): string {
+  const { routes, pools, defaultPolicy, listen = [] } = settings
+  const fallback = { name: FALLBACK_ROUTE, match: {}, pool: defaultPool(pools)?.name ?? '', policy: defaultPolicy }
+  const hasSpread = listen.some(({ http2 }) => http2?.spread) || routes.some(({ spread }) => spread !== undefined)
+  const cells = (route: RouteSettings) => [route.name, route.pool, route.policy.name, ...(hasSpread ? [spreadText(route, settings)] : [])]
+  return table([
+    ['', 'ROUTE', 'POOL', 'POLICY', ...(hasSpread ? ['SPREAD'] : [])],
+    ...routes.map((route, index) => [String(index), ...cells(route)]),
+    ['', ...cells(fallback)],
+  ])
 }

@@ -16,10 +16,11 @@ import { SECRET_VARIABLE } from '../../config/secret.ts'
 import { routeTable } from '../../dispatch/route-table.ts'
 import { headBoundsFor } from '../../head-bytes.ts'
 import { headOf, requestText, type UserHello } from '../../insight/user-request.ts'
+import { routeSpread } from '../../route-spread.ts'
 import type { PoolSettings, Settings } from '../../settings.ts'
 import { messageOf } from '../../thrown-error.ts'
 import { readSettings } from '../command-settings.ts'
-import { counted, table } from '../format.ts'
+import { counted, spreadLine, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
 
 export interface ExplainOptions {
@@ -70,6 +71,8 @@ function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean
     return ['The primary refuses this head (400): it could be read as a request for more than one host or pool.']
   const { route, tried } = routes.explain(head)
   const { workers, weights } = settings.pools.find(({ name }) => name === route.pool) as PoolSettings
+  const { spread } = settings.routes[routes.routes.indexOf(route)] ?? {}
+  const spreading = head.protocol === 'tls' ? undefined : routeSpread({ ...route, spread }, settings, head.listener)
   return [
     table([['', 'ROUTE', 'WHY'], ...tried.map((one) => [one.route === route ? 'yes' : 'no', one.route.name, one.why])]),
     '',
@@ -83,6 +86,7 @@ function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean
         head,
         settings,
       ),
+      ...(spreading === undefined ? [] : [['spread', spreadLine(spreading)]]),
     ]),
     ...notes(head, route.policy, knowsSecret),
   ]

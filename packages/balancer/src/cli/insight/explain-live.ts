@@ -4,7 +4,7 @@ import type { LiveExplanation } from '../../insight/live-explanation.ts'
 import { requestText, type UserRequest } from '../../insight/user-request.ts'
 import { slotName } from '../../worker-name.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
-import { counted, duration, table } from '../format.ts'
+import { counted, duration, spreadLine, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
 import { printableJson } from '../printable.ts'
 
@@ -30,7 +30,7 @@ export async function explainLive(request: UserRequest, options: ExplainLiveOpti
 
 /** Several lines without the last line end. `hasRequest`: it is about a request, and not about a TLS connection alone. */
 export function explanationText(explanation: LiveExplanation, hasRequest = true): string {
-  const { refused, route, tried, pool, proxy, policy, key, why, workers, queued, staysWith } = explanation
+  const { refused, route, tried, pool, proxy, policy, key, why, workers, queued, staysWith, spread } = explanation
   if (refused !== null) return `The primary refuses this head: ${refused}.`
   const candidates = workers.filter(({ isCandidate }) => isCandidate)
   return [
@@ -44,6 +44,7 @@ export function explanationText(explanation: LiveExplanation, hasRequest = true)
       ['choice', choiceText(explanation)],
       ['why', why],
       ...(hasRequest ? [['later', laterText(explanation, staysWith.length === candidates.length)]] : []),
+      ...(hasRequest && spread !== null ? [['spread', spreadLine(spread)]] : []),
     ]),
     '',
     table([

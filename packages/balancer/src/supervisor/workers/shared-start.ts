@@ -31,7 +31,7 @@ export interface SharedStart
 export function sharedStart(settings: Settings, routes: readonly Route<{ readonly policy: Policy }>[], forwardToken: string): SharedStart {
   return {
     ticketKeys: settings.ticketKeys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret).toString('base64') })),
-    routes: routes.map(workerRoute),
+    routes: routes.map((route, index) => workerRoute(route, settings.routes[index]?.spread)),
     configFile: settings.file,
     configVariables: settings.configVariables,
     listen: settings.listen ?? NO_ADDRESSES,
@@ -51,7 +51,10 @@ function explainStart({ explainTo, ticketKeys }: Settings): WorkerStart['explain
   return { to: explainTo, secret: KeyHasher.secretOf(ticketKeys[0]?.secret ?? '').toString('base64') }
 }
 
-function workerRoute({ name, match, pool, policy: { policy } }: Route<{ readonly policy: Policy }>): WorkerRoute {
+function workerRoute(
+  { name, match, pool, policy: { policy } }: Route<{ readonly policy: Policy }>,
+  spread: boolean | undefined,
+): WorkerRoute {
   return {
     name,
     match,
@@ -60,5 +63,6 @@ function workerRoute({ name, match, pool, policy: { policy } }: Route<{ readonly
     ticket: policy.ticket,
     learns: policy.learns,
     ...(policy.stays !== undefined && { policy: policy.data ?? 'own' }),
+    ...(spread !== undefined && { spread }),
   }
 }

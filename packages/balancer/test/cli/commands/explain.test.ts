@@ -116,6 +116,34 @@ test('check warns of a route by server name where no listener takes TLS', async 
     assert.not.match(await checked(listen), 'Warning')
 })
 
+test('check and explain say of HTTP/2 whether streams are spread', async () => {
+  const cwd = folderWith(
+    JSON.stringify({
+      app: 'server.js',
+      listen: { port: 50051, http2: true },
+      routes: [
+        { path: '/a', spread: true },
+        { path: '/b', policy: { sticky: { by: 'ticket' } }, spread: true },
+      ],
+    }),
+  )
+  const { out } = await run(['check'], cwd)
+  assert.match(
+    out,
+    /^ +ROUTE +POOL +POLICY +SPREAD\n0 +\/a +web +least-busy +yes\n1 +\/b +web +sticky-ticket +no\n +\(everything else\) +web +least-busy +no$/m,
+  )
+  assert.match(out, "Warning: 'spread' of the route /b has no effect: the policy sticky-ticket chooses the worker of each stream.")
+  const spread = async (path: string, ...args: string[]) =>
+    fieldOf((await run(['explain', 'GET', path, ...args], cwd)).out, 'spread') ?? 'nothing'
+  assert.match(
+    await spread('/a'),
+    "yes, 'spread' of the route is true: a stream of HTTP/2 that keeps the event loop busy goes to the worker",
+  )
+  assert.match(await spread('/b'), 'no, the policy sticky-ticket chooses the worker of each stream')
+  assert.match(await spread('/c'), "no, 'http2.spread' of the listener is false")
+  assert.is(await spread('/a', '--listener', '80'), 'nothing')
+})
+
 test('check without a config is an error', async () => {
   const { code, error } = await run(['check'], tmpdir())
   assert.is(code, 2)
