@@ -2,11 +2,11 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { ClientConnection } from './client-connection.ts'
 import { type ClientFieldOptions, type FieldRefusal, proxiedFields } from './fields/request-fields.ts'
 import { type Prefixes, upstreamTarget } from './fields/request-target.ts'
-import { ProxiedRequest, type ProxiedTarget, type ProxyContext, sendRefusal } from './proxied-request.ts'
-import { ProxiedUpgrade, refuseUpgrade } from './proxied-upgrade.ts'
+import { ClientConnection } from './requests/client-connection.ts'
+import { ProxiedRequest, type ProxiedTarget, type ProxyContext, sendRefusal } from './requests/proxied-request.ts'
+import { ProxiedUpgrade, refuseUpgrade } from './requests/proxied-upgrade.ts'
 
 /** Longer than the pause between two clicks, as nginx has it. */
 const KEEP_ALIVE_MS = 65_000

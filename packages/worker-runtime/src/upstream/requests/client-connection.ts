@@ -3,7 +3,7 @@
 
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { ClientWork } from '../forward/clients.ts'
+import type { ClientWork } from '../../forward/clients.ts'
 
 const connectionKey = Symbol('switchyard.clientConnection')
 

@@ -3,9 +3,9 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
-import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
-import { until } from '../../../../test/support/until.ts'
-import { ClientConnection } from '../../src/upstream/client-connection.ts'
+import { assert, atSuiteEnd, suite } from '../../../../../test/suite.ts'
+import { until } from '../../../../../test/support/until.ts'
+import { ClientConnection } from '../../../src/upstream/requests/client-connection.ts'
 
 const test = suite('connections of clients')
 

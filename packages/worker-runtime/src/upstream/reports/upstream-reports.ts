@@ -1,8 +1,8 @@
 // Reports what this proxy worker makes of its upstream servers to the primary: once a second while something changes, and at once when the list of servers
 // has changed.
 
-import type { Runtime } from '../runtime.ts'
-import type { UpstreamServers } from './upstream-servers.ts'
+import type { Runtime } from '../../runtime.ts'
+import type { UpstreamServers } from '../servers/upstream-servers.ts'
 
 const INTERVAL_MS = 1000
 /** While a server drains, the primary waits for its end. */

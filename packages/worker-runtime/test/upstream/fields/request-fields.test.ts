@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import { assert, suite } from '../../../../test/suite.ts'
-import { answerFields, connectionOptions, trailerFields } from '../../src/upstream/fields/hop-fields.ts'
-import { type ClientFieldOptions, proxiedFields } from '../../src/upstream/fields/request-fields.ts'
+import { assert, suite } from '../../../../../test/suite.ts'
+import { answerFields, connectionOptions, trailerFields } from '../../../src/upstream/fields/hop-fields.ts'
+import { type ClientFieldOptions, proxiedFields } from '../../../src/upstream/fields/request-fields.ts'
 
 const test = suite('fields of upstream requests')
 

@@ -2,9 +2,9 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { Policy, RequestHead } from '@switchyard/routing'
-import { FAILURES, type FailureReason } from './failure.ts'
-import type { UpstreamServer } from './upstream-server.ts'
-import type { UpstreamServers } from './upstream-servers.ts'
+import { FAILURES, type FailureReason } from '../connection/failure.ts'
+import type { UpstreamServer } from '../servers/upstream-server.ts'
+import type { UpstreamServers } from '../servers/upstream-servers.ts'
 
 /** Servers that one request tries. */
 const MAX_TRIES = 3
