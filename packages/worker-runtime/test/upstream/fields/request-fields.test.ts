@@ -97,6 +97,12 @@ test('requests that are read in two ways are refused', () => {
   assert.is(statusOf([], { httpVersion: '1.0' }), undefined)
 })
 
+test('a client cannot hide what is said of it behind more fields than servers read', () => {
+  const many = (count: number) => ['Host', 'a', ...Array.from({ length: count - 1 }, (_, at) => [`X-${at}`, '1']).flat()]
+  assert.is(statusOf(many(500)), undefined)
+  assert.is(statusOf(many(501)), 431)
+})
+
 test('a loop ends', () => {
   assert.is(statusOf(['Host', 'a', 'Via', Array(7).fill('1.1 switchyard-up').join(', ')]), undefined)
   assert.is(statusOf(['Host', 'a', 'Via', Array(8).fill('1.1 switchyard-up').join(', ')]), 508)
