@@ -13,6 +13,7 @@ import { answerRewriting } from './fields/answer-rewriting.ts'
 import { proxyHeaderV2 } from './fields/proxy-header.ts'
 import { proxyServer } from './proxy-server.ts'
 import { ChoiceReports } from './reports/choice-reports.ts'
+import { FailureCounts } from './reports/failure-counts.ts'
 import { UpstreamLog } from './reports/upstream-log.ts'
 import { UpstreamMetrics } from './reports/upstream-metrics.ts'
 import { startUpstreamReports } from './reports/upstream-reports.ts'
@@ -50,6 +51,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
     () => servers.waitingCount,
   )
   shareMetrics(metrics)
+  const failures = new FailureCounts(Date.now)
   const changes = answerChanges({ start, policies, visitors, trustedProxies })
   const choices = new ChoiceReports({ runtime, policies, servers: () => servers.all })
   const isLogged = accessLog !== undefined
@@ -71,9 +73,13 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
       const upstream = isLogged ? upstreamOf(request) : undefined
       if (upstream !== undefined) upstream.ms = ms
     },
-    onRetry: () => metrics.onRetry(),
+    onRetry(reason, server) {
+      metrics.onRetry()
+      failures.record(reason, server, true)
+    },
     onFailure(reason, server, request) {
       metrics.onFailure(server, reason)
+      failures.record(reason, server, false)
       log.write(`${lineOf(request)} failed: ${reason}${server === undefined ? '' : ` at ${nameOf(server)}`}`)
     },
   }
@@ -89,7 +95,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
     probe &&
     serverProbes({ probe, hostFor: ({ address }: { address: UpstreamAddress }) => hostOf(address), log: write, chance: Math.random })
   probes?.(servers.all)
-  const report = startUpstreamReports({ runtime, servers })
+  const report = startUpstreamReports({ runtime, servers, failures })
   runtime.onMessage((message) => {
     if (message.switchyard === 'visitors') return visitors.receive(message.slot, message.keys)
     if (message.switchyard === 'choices') choices.isWanted = message.isWanted

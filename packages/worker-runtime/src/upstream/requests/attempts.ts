@@ -27,7 +27,8 @@ export interface AttemptContext {
   readonly onSent: (server: UpstreamServer, request: IncomingMessage) => void
   /** An answer of the server has begun, after this time. */
   readonly onAnswered: (ms: number, request: IncomingMessage) => void
-  readonly onRetry: () => void
+  /** The request is sent again, to this server or another one. */
+  readonly onRetry: (reason: FailureReason, server: UpstreamServer | undefined) => void
   /** How long a request waits for a connection. */
   readonly queueTimeoutMs: number
   readonly now: () => number
@@ -90,7 +91,7 @@ export abstract class UpstreamAttempts {
     this.endAttempt()
     if (this.isOver) return
     if (this.mayTryAgain(loss)) {
-      onRetry()
+      onRetry(loss.reason, server)
       if (loss.isReused) server?.connections.forgetIdle()
       return this.choose()
     }

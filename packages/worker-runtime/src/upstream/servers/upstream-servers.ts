@@ -54,7 +54,7 @@ export class UpstreamServers {
     this.wakeAll()
   }
 
-  get report(): UpstreamReport {
+  get report(): Omit<UpstreamReport, 'failures'> {
     this.forgetDrained()
     return {
       version: this.version,
