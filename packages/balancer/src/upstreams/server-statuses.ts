@@ -24,7 +24,9 @@ export function serverStatuses(
   const removed = [...reports].flatMap(([key, [first]]) => (listed.has(key) || first === undefined ? [] : [first]))
   return [
     ...targets.map((target) => statusOf(target, target, reports.get(keyOf(target)) ?? [], counts.of(target))),
-    ...removed.map((report) => statusOf(report, undefined, reports.get(keyOf(report)) ?? [], counts.of(report))).filter(({ inFlight }) => inFlight > 0),
+    ...removed
+      .map((report) => statusOf(report, undefined, reports.get(keyOf(report)) ?? [], counts.of(report)))
+      .filter(({ inFlight }) => inFlight > 0),
   ].sort((one, other) => one.slot - other.slot || one.generation - other.generation)
 }
 

@@ -187,7 +187,8 @@ test('a server that fails its probes gets no requests', async () => {
 test('balancer errors names the servers that failed, why, how often and when', async () => {
   const kind = /none\/0 +http:\/\/127\.0\.0\.1:\d+ +connect-failed +(\d+) +\d+ +\d{4}-\d\d-\d\dT/
   assert.is((await exchange(balancer.port, get('/none/'))).status, 502)
-  const counted = (): Promise<number> => until(async () => Number(kind.exec((await runCommand(balancer, ['errors'])).out)?.[1]), 5_000, 'it')
+  const counted = (): Promise<number> =>
+    until(async () => Number(kind.exec((await runCommand(balancer, ['errors'])).out)?.[1]), 5_000, 'it')
   const before = await counted()
   assert.is((await exchange(balancer.port, get('/none/'))).status, 502)
   await until(async () => (await counted()) === before + 1, 5_000, 'one failure more')

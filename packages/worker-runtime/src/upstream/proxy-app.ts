@@ -11,6 +11,8 @@ import { setUpstream, upstreamOf } from '../server/upstream-of-request.ts'
 import type { UpstreamAddress, UpstreamStart } from '../upstream-start.ts'
 import { answerRewriting } from './fields/answer-rewriting.ts'
 import { proxyHeaderV2 } from './fields/proxy-header.ts'
+import { pseudonymOf } from './fields/request-fields.ts'
+import { hostFor, hostOf } from './fields/request-target.ts'
 import { proxyServer } from './proxy-server.ts'
 import { ChoiceReports } from './reports/choice-reports.ts'
 import { FailureCounts } from './reports/failure-counts.ts'
@@ -26,7 +28,6 @@ import { UpstreamVisitors } from './servers/upstream-visitors.ts'
 
 /** Addresses of peers that are remembered. */
 const MAX_PEERS = 1000
-const DEFAULT_PORTS = { http: 80, https: 443 }
 
 const runtime = currentRuntime()
 const start = runtime?.start.upstream
@@ -62,7 +63,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
     tunnelTimeoutMs: start.tunnelTimeoutMs,
     policyOf: (request) => policies.of(request),
     changesFor: changes,
-    hostFor: ({ address }, host) => (start.host === 'keep' && host !== '' ? host : hostOf(address)),
+    hostFor: ({ address }, host) => hostFor(address, start.host, host),
     proxyHeader: start.proxyProtocol ? ({ socket }) => proxyHeaderV2(socket) : undefined,
     onSent(server, request) {
       metrics.onRequest(server)
@@ -84,8 +85,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
     },
   }
   const fields = {
-    // Other balancers in a chain have other names, so a request that has passed this one often is in a loop.
-    pseudonym: `switchyard-${pool}`,
+    pseudonym: pseudonymOf(pool),
     trusts: remembered(trustedPeer(trustedProxies)),
     trustedProxies,
     stripPrefix: start.stripPrefix,
@@ -141,7 +141,7 @@ function namesOf(request: IncomingMessage, { address }: UpstreamServer, kept: Up
   const host = request.headers.host ?? ''
   const protocol = isSecure(request, trustedProxies) ? 'https' : 'http'
   return {
-    upstream: { protocol: address.protocol, host: kept === 'keep' && host !== '' ? host : hostOf(address) },
+    upstream: { protocol: address.protocol, host: hostFor(address, kept, host) },
     client: { protocol, host },
   } as const
 }
@@ -158,12 +158,6 @@ function remembered(trusts: (address: string | undefined) => boolean): typeof tr
     }
     return isTrusted
   }
-}
-
-function hostOf({ protocol, host, port, path }: UpstreamAddress): string {
-  if (path !== undefined || host === undefined) return 'localhost'
-  const name = host.includes(':') ? `[${host}]` : host
-  return port === undefined || port === DEFAULT_PORTS[protocol] ? name : `${name}:${port}`
 }
 
 /** Without the query, which may have secrets. */

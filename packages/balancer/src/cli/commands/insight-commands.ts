@@ -40,8 +40,10 @@ Recording begins with the first call, and ends 10 minutes after the last one. Wi
     "balancer decisions -n 1000 --route '/cart/*' --json | jq -r '.key.hash, .worker.slot'",
   ])
 
-  const errors = operation('errors', 'print the request heads that the primary refused or could not read, and the failed exchanges with upstream servers', async (_, options) =>
-    (await import('../insight/errors.ts')).errors(options, io),
+  const errors = operation(
+    'errors',
+    'print the request heads that the primary refused or could not read, and the failed exchanges with upstream servers',
+    async (_, options) => (await import('../insight/errors.ts')).errors(options, io),
   ).option('-n, --lines <number>', 'how many of the last heads and exchanges (default: all)', toCount)
   errors.addHelpText(
     'after',
@@ -53,7 +55,11 @@ Failed exchanges with upstream servers are counted by server and reason since th
 client got 502, 503, 504 or 408. SENT AGAIN: another connection or server answered, or the request failed again and counts there.`,
   )
   addExitCodes(errors, '0  the heads and exchanges were printed', NOT_RUNNING)
-  addExamples(errors, ['balancer errors', 'balancer errors -n 1', "balancer errors --json | jq -r 'select(.offset) | [.address, .reason, .offset] | @tsv'"])
+  addExamples(errors, [
+    'balancer errors',
+    'balancer errors -n 1',
+    "balancer errors --json | jq -r 'select(.offset) | [.address, .reason, .offset] | @tsv'",
+  ])
 
   const advise = operation('advise', 'print what could be done better, from what the running balancer has seen', async (_, options) =>
     (await import('../insight/advise.ts')).advise(options, io),

@@ -32,6 +32,11 @@ export interface ClientFieldOptions {
 /** Why a request is not passed on. */
 export type FieldRefusal = { readonly status: 400 | 405 | 431 | 501 | 508; readonly reason: string }
 
+/** Other balancers in a chain have other names, so a request that has passed this one often is in a loop. */
+export function pseudonymOf(pool: string): string {
+  return `switchyard-${pool}`
+}
+
 /** What is the same for every server: all fields but Host. */
 export interface ProxiedFields {
   readonly fields: readonly string[]
