@@ -52,6 +52,11 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['access-log'],
     ['streams'],
     ['traces'],
+    ['upstream/fields'],
+    ['upstream/connection'],
+    ['upstream/servers'],
+    ['upstream/reports'],
+    ['upstream/requests'],
     ['upstream'],
     ['', /^(request-hook|worker|register|index)\.ts$/],
   ],
@@ -155,13 +160,18 @@ function isSource(file: string): boolean {
   return FLOORS[packageOf(file)] !== undefined && file.startsWith(`packages/${packageOf(file)}/src/`)
 }
 
-/** A later entry wins, so that a file named directly has the floor of its name. */
+/** The deepest folder wins, and then a later entry, so that a file named directly has the floor of its name. */
 function floorOf(file: string): number | undefined {
   const inside = file.replace(/^packages\/[^/]+\/src\//, '')
-  const floor = (FLOORS[packageOf(file)] ?? []).findLastIndex(([folder, files]) =>
-    files === undefined ? inside.startsWith(`${folder}/`) : !inside.includes('/') && files.test(inside),
-  )
-  return floor === -1 ? undefined : floor
+  let found: number | undefined
+  let depth = 0
+  for (const [floor, [folder, files]] of (FLOORS[packageOf(file)] ?? []).entries()) {
+    const isOn = files === undefined ? inside.startsWith(`${folder}/`) : !inside.includes('/') && files.test(inside)
+    if (!isOn || folder.length < depth) continue
+    found = floor
+    depth = folder.length
+  }
+  return found
 }
 
 function targetOf(file: string, specifier: string): { package?: string; file?: string } {

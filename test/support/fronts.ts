@@ -20,13 +20,16 @@ export interface Front {
 
 const PATH = `${process.env.PATH}:/usr/sbin`
 
+/** nginx that root starts gives its workers another user, who could not write bodies to the temporary folder. */
+const USER = process.getuid?.() === 0 ? 'user root;' : ''
+
 /** nginx with kept-alive upstream connections, websockets passed on. */
 export async function startNginx(target: number): Promise<Front> {
   const folder = temporary()
   const [port, http2Port] = [await freePort(), await freePort()]
   writeFileSync(
     join(folder, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid nginx.pid; error_log stderr warn;
+    `${USER} daemon off; worker_processes 1; pid nginx.pid; error_log stderr warn;
 events { worker_connections 4096; }
 http {
   access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;

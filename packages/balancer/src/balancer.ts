@@ -120,7 +120,10 @@ export class Balancer implements Operations {
       desiredOf: (pool) => this.supervisor.desired.get(pool)?.workers ?? 0,
       records: this.records,
     })
-    this.insight = new Insight({ config: this.activeConfig, records: this.records, visitors: this.visitors })
+    this.insight = new Insight({
+      ...{ config: this.activeConfig, records: this.records, visitors: this.visitors },
+      failedExchanges: () => this.upstreams.failedExchanges,
+    })
     this.handover = new SessionHandover(this.sessions, () => this.settings.sessions.url === undefined)
     this.folder = new PrivateFolder({
       isShared: () => this.settings.pools.some(({ uid, gid }) => uid !== undefined || gid !== undefined),

@@ -75,7 +75,7 @@ export { partsOf, type SessionCommand, type SessionReply, weightOf } from './ses
 export { sendStart, startVariable } from './start-pipe.ts'
 export { type SessionIdSource, stickyIds } from './steering/sticky-ids.ts'
 export type { CertificateText, MutualTls, TlsChange, TlsListenerStart, TlsPreset } from './tls-start.ts'
-export type { ServerChoice, ServerReport, ServerState, UpstreamChange, UpstreamReport } from './upstream-messages.ts'
+export type { FailureCount, ServerChoice, ServerReport, ServerState, UpstreamChange, UpstreamReport } from './upstream-messages.ts'
 export { serverStates } from './upstream-messages.ts'
 export type { UpstreamAddress, UpstreamProbe, UpstreamStart, UpstreamTarget } from './upstream-start.ts'
 export { worker } from './worker.ts'

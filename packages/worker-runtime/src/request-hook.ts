@@ -9,6 +9,7 @@ import { type TLSSocket, Server as TlsServer } from 'node:tls'
 import { beginsWithHttp2, type Outbox, tagOf } from '@switchyard/handoff'
 import type { AccessLog } from './access-log/access-log.ts'
 import { type ForwardedRequests, isProbe, lacksToken } from './forward/forwarded.ts'
+import { isBehindForwarded, serveInOrder, upgradeInOrder } from './forward/request-order.ts'
 import { readStreamLine, type StreamClient } from './forward/stream-line.ts'
 import type { Http2Termination } from './http2/http2-termination.ts'
 import { FieldLimit } from './server/field-limit.ts'
@@ -109,7 +110,27 @@ export function hookRequests(server: Server, options: RequestHookOptions): void 
       }
     }
     if (!isMoving && rest.isOn && response !== undefined) rest.begin(request, response)
+    // Only a request behind another one has no connection yet.
+    if (isHttp1 && (response === undefined || response.socket === null)) return passInOrder(event, request, response, second, upgradeHead)
     return pass(event, request, second, upgradeHead)
+  }
+
+  /** A request behind one that was forwarded waits for its answer: the other worker may not have begun with it. */
+  function passInOrder(
+    event: RequestEvent,
+    request: IncomingMessage,
+    response: ServerResponse | undefined,
+    second: ServerResponse | Socket,
+    upgradeHead: Buffer | undefined,
+  ): boolean {
+    const { socket } = request
+    if (steering === undefined || !isBehindForwarded(socket)) return pass(event, request, second, upgradeHead)
+    const serve = (): void => {
+      if (!socket.destroyed) pass(event, request, second, upgradeHead)
+    }
+    if (response === undefined) upgradeInOrder(socket, serve)
+    else serveInOrder(socket, response, serve)
+    return true
   }
 
   function pass(event: RequestEvent, request: IncomingMessage, second: ServerResponse | Socket, upgradeHead: Buffer | undefined): boolean {

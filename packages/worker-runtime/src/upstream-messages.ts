@@ -26,12 +26,27 @@ export interface ServerReport {
   readonly lastFailure: string | undefined
 }
 
+/** Exchanges that failed at one server for one reason, since the start of the worker. */
+export interface FailureCount {
+  /** null: the request got no server. */
+  readonly slot: number | null
+  readonly generation: number
+  readonly reason: string
+  /** Those that the client was told of. */
+  readonly failed: number
+  /** Those that were sent again. */
+  readonly retried: number
+  /** The last one, in ms since 1970. */
+  readonly atMs: number
+}
+
 /** `version`: of the list of servers that the worker uses. */
 export interface UpstreamReport {
   readonly version: number
   /** Requests that wait for a connection. */
   readonly waiting: number
   readonly servers: readonly ServerReport[]
+  readonly failures: readonly FailureCount[]
 }
 
 /** The servers that a worker uses from now on. `restarted`: the slot whose failures are forgotten, and whose connections are made anew. */
@@ -69,6 +84,9 @@ export const MAX_CHOICE_KEY = 1_024
 /** Of one choice. */
 export const MAX_CHOICE_CANDIDATES = 16
 
+/** Of one worker. Those that failed last are kept. */
+export const MAX_FAILURE_COUNTS = 200
+
 /** Servers and their addresses, and those that still drain. */
 const MAX_SERVERS = 10_000
 const MAX_REASON = 40
@@ -77,7 +95,10 @@ const MAX_REASON = 40
 export function readUpstreamReport(from: unknown): UpstreamReport | undefined {
   if (!isRecord(from) || !Array.isArray(from.servers)) return undefined
   const servers = from.servers.slice(0, MAX_SERVERS).flatMap((one: unknown) => (isRecord(one) ? [serverReport(one)] : []))
-  return { version: amount(from.version), waiting: amount(from.waiting), servers }
+  const failures = (Array.isArray(from.failures) ? from.failures : [])
+    .slice(0, MAX_FAILURE_COUNTS)
+    .flatMap((one: unknown) => (isRecord(one) ? [failureCount(one)] : []))
+  return { version: amount(from.version), waiting: amount(from.waiting), servers, failures }
 }
 
 /** A valid change from the primary, else undefined. */
@@ -130,6 +151,13 @@ function serverReport(from: Record<string, unknown>): ServerReport {
     requests: amount(from.requests),
     failures: amount(from.failures),
     lastFailure: typeof lastFailure === 'string' ? lastFailure.slice(0, MAX_REASON) : undefined,
+  }
+}
+
+function failureCount({ slot, generation, reason, failed, retried, atMs }: Record<string, unknown>): FailureCount {
+  return {
+    ...{ slot: typeof slot === 'number' ? amount(slot) : null, generation: amount(generation), reason: text(reason, MAX_REASON) },
+    ...{ failed: amount(failed), retried: amount(retried), atMs: amount(atMs) },
   }
 }
 

@@ -9,6 +9,7 @@ import type { LiveExplanation } from '../insight/live-explanation.ts'
 import type { UserRequest } from '../insight/user-request.ts'
 import { probeSocket } from '../system/probe-socket.ts'
 import { messageOf } from '../thrown-error.ts'
+import type { FailedExchanges } from '../upstreams/server-counts.ts'
 import type {
   ControlError,
   ControlStatus,
@@ -88,6 +89,14 @@ export class ControlClient {
   /** The last heads that were refused or could not be read, oldest first. */
   async badHeads(): Promise<BadHeadReport[]> {
     return (await this.read('GET', '/errors')) as BadHeadReport[]
+  }
+
+  /** Exchanges with upstream servers that failed, by server and reason. undefined: the balancer is of a version that does not say. */
+  async failedExchanges(): Promise<FailedExchanges[] | undefined> {
+    const answer = await this.send('GET', '/upstream-errors', undefined)
+    let text = ''
+    for await (const line of linesOf(answer, this.path)) text += line
+    return answer.statusCode === 200 ? (JSON.parse(text) as FailedExchanges[]) : undefined
   }
 
   /** What the balancer advises at this moment. */

@@ -155,6 +155,7 @@ class Control {
     if (insight === undefined) throw new RequestFault(404, `this balancer does not answer '${name}'`)
     assertMethod(name, request.method)
     if (name === 'errors') return sendJson(response, 200, await insight.badHeads())
+    if (name === 'upstream-errors') return sendJson(response, 200, insight.failedExchanges)
     if (name === 'explain') return sendJson(response, 200, await insight.explain(await readUserRequest(request)))
     const query = readDecisionQuery(search, insight.routeNames)
     if (query.follow === true) this.assertMayFollow()

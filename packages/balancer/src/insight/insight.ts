@@ -7,6 +7,7 @@ import type { DecisionLine } from '../decisions/decision-log.ts'
 import type { ActiveConfig } from '../dispatch/active-config.ts'
 import type { PathRecords } from '../dispatch/path-records.ts'
 import type { Settings } from '../settings.ts'
+import type { FailedExchanges } from '../upstreams/server-counts.ts'
 import type { BadHeadReport } from './bad-head-report.ts'
 import type { LiveExplanation } from './live-explanation.ts'
 import type { UserRequest } from './user-request.ts'
@@ -15,6 +16,8 @@ export interface InsightOptions {
   readonly config: ActiveConfig
   readonly records: PathRecords
   readonly visitors: VisitorSlots
+  /** With upstream servers. */
+  readonly failedExchanges: () => FailedExchanges[]
 }
 
 export class Insight {
@@ -56,6 +59,11 @@ export class Insight {
     const { reportBadHead, secretNamesOf } = await import('./bad-head-report.ts')
     const names = secretNamesOf(config.current.settings)
     return records.badHeads.newest.map((head) => reportBadHead(head, names))
+  }
+
+  /** Exchanges with upstream servers that failed, by server and reason. The one that failed last is at the end. */
+  get failedExchanges(): FailedExchanges[] {
+    return this.options.failedExchanges()
   }
 
   /** Where this request would go at this moment. Changes nothing. */

@@ -4,9 +4,11 @@ import type { UpstreamTarget } from '@switchyard/worker-runtime'
 import { type DnsSettings, nameToLookUp, type UpstreamSettings } from '../upstream-settings.ts'
 import type { ResolveName } from './name-resolver.ts'
 import { NameWatch } from './name-watch.ts'
+import { ServerCounts } from './server-counts.ts'
 import { type ServerRow, ServerTable } from './server-table.ts'
 
 export interface NamedServersOptions {
+  readonly pool: string
   readonly resolverFor: (dns: DnsSettings) => ResolveName
   /** Addresses of a name have changed. */
   readonly onChanged: () => void
@@ -17,6 +19,7 @@ export interface NamedServersOptions {
 
 export class NamedServers {
   readonly table = new ServerTable()
+  readonly counts: ServerCounts
   /** Grows with each change of the list. */
   version = 0
   /** What another primary has told of the slots. */
@@ -27,6 +30,13 @@ export class NamedServers {
 
   constructor(options: NamedServersOptions) {
     this.options = options
+    this.counts = new ServerCounts({
+      pool: options.pool,
+      nameOf: (slot, generation) => {
+        const row = this.table.row(slot)
+        return row?.generation === generation ? row : undefined
+      },
+    })
   }
 
   get targets(): UpstreamTarget[] {

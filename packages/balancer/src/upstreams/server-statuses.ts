@@ -3,11 +3,16 @@
 import type { ServerReport, UpstreamTarget } from '@switchyard/worker-runtime'
 import type { UpstreamServerStatus } from '../status.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
+import type { ServerCount, ServerCounts } from './server-counts.ts'
 
 type Proxy = Pick<PoolWorker, 'state' | 'upstream'>
 
 /** Servers in service, out of service, and removed ones that still have requests, by slot. */
-export function serverStatuses(targets: readonly UpstreamTarget[], proxies: readonly Proxy[]): UpstreamServerStatus[] {
+export function serverStatuses(
+  targets: readonly UpstreamTarget[],
+  proxies: readonly Proxy[],
+  counts: Pick<ServerCounts, 'of'>,
+): UpstreamServerStatus[] {
   const reports = new Map<string, ServerReport[]>()
   for (const { upstream } of proxies) {
     for (const report of upstream?.servers ?? []) {
@@ -18,8 +23,10 @@ export function serverStatuses(targets: readonly UpstreamTarget[], proxies: read
   const listed = new Set(targets.map(keyOf))
   const removed = [...reports].flatMap(([key, [first]]) => (listed.has(key) || first === undefined ? [] : [first]))
   return [
-    ...targets.map((target) => statusOf(target, target, reports.get(keyOf(target)) ?? [])),
-    ...removed.map((report) => statusOf(report, undefined, reports.get(keyOf(report)) ?? [])).filter(({ inFlight }) => inFlight > 0),
+    ...targets.map((target) => statusOf(target, target, reports.get(keyOf(target)) ?? [], counts.of(target))),
+    ...removed
+      .map((report) => statusOf(report, undefined, reports.get(keyOf(report)) ?? [], counts.of(report)))
+      .filter(({ inFlight }) => inFlight > 0),
   ].sort((one, other) => one.slot - other.slot || one.generation - other.generation)
 }
 
@@ -27,10 +34,11 @@ function statusOf(
   { slot, generation }: Pick<UpstreamTarget, 'slot' | 'generation'>,
   target: UpstreamTarget | undefined,
   reports: readonly ServerReport[],
+  { requests, failures, lastFailure }: ServerCount,
 ): UpstreamServerStatus {
   const sum = (read: (report: ServerReport) => number) => reports.reduce((total, report) => total + read(report), 0)
   const inFlight = sum((report) => report.inFlight)
-  const requests = sum((report) => report.requests)
+  const measured = sum((report) => report.requests)
   const up = reports.filter(({ state }) => state === 'up').length
   const latencySum = sum((report) => report.latencyMs * report.requests)
   return {
@@ -45,9 +53,9 @@ function statusOf(
     inFlight,
     requests,
     connections: sum((report) => report.connections),
-    latencyMs: requests === 0 ? 0 : latencySum / requests,
-    failures: sum((report) => report.failures),
-    lastFailure: reports.find(({ lastFailure }) => lastFailure !== undefined)?.lastFailure ?? null,
+    latencyMs: measured === 0 ? 0 : latencySum / measured,
+    failures,
+    lastFailure: lastFailure ?? null,
   }
 }
 

@@ -14,6 +14,7 @@ import { upstreamStart } from '../upstream-settings.ts'
 import type { VisitorEntry } from '../visitors/visitor-table.ts'
 import { nameResolver } from './name-resolver.ts'
 import { NamedServers } from './named-servers.ts'
+import type { FailedExchanges } from './server-counts.ts'
 import { decisionOf } from './server-decision.ts'
 import { serverStatuses } from './server-statuses.ts'
 import type { ServerRow } from './server-table.ts'
@@ -54,6 +55,7 @@ export class Upstreams implements StateTransfer {
       for (const worker of options.workers()) if (worker.isProxy) worker.send({ switchyard: 'choices', isWanted })
     }
     options.messages.subscribe('upstream', (worker, { report }) => {
+      this.pools.get(worker.pool)?.counts.add(worker.upstream, report)
       worker.upstream = report
     })
   }
@@ -82,6 +84,7 @@ export class Upstreams implements StateTransfer {
   private open(pool: string): NamedServers {
     const { events, chance } = this.options
     const servers = new NamedServers({
+      pool,
       resolverFor: (dns) => nameResolver(dns),
       onChanged: () => this.tell(pool),
       onNotice: (level, message) => events.emit('upstreamNoticed', { pool, level, message }),
@@ -147,7 +150,12 @@ export class Upstreams implements StateTransfer {
 
   statusOf(pool: string): UpstreamServerStatus[] | null {
     const servers = this.pools.get(pool)
-    return servers === undefined ? null : serverStatuses(servers.targets, this.proxiesOf(pool))
+    return servers === undefined ? null : serverStatuses(servers.targets, this.proxiesOf(pool), servers.counts)
+  }
+
+  /** Exchanges that failed since their pool began. The one that failed last is at the end. */
+  get failedExchanges(): FailedExchanges[] {
+    return [...this.pools.values()].flatMap(({ counts }) => counts.failedExchanges).sort((one, other) => one.time - other.time)
   }
 
   /** Takes a server out of service, and waits until its requests have ended or were cut off. Resolves with how many were left at the end. */

@@ -5,6 +5,7 @@ import { freePort } from '../../../../test/support/ports.ts'
 import { ok, RecordingServer } from '../../../../test/support/recording-server.ts'
 import { until } from '../../../../test/support/until.ts'
 import type { BalancerConfig } from '../../src/config/config.ts'
+import { runCommand } from './support/commands.ts'
 import { exchange, get, RawClient } from './support/raw-client.ts'
 import { type RunningBalancer, startBalancer } from './support/running-balancer.ts'
 import { upstreamPools, urlOf } from './support/upstream-pools.ts'
@@ -181,6 +182,23 @@ test('a server that fails its probes gets no requests', async () => {
   assert.not.ok(sick.requests.some(({ target }) => target === '/probed/served'))
   sick.answer = ok
   await balancer.untilLine(({ msg }) => msg.includes(`${sick.port} answers its probes again`), 'good probes')
+})
+
+test('balancer errors names the servers that failed, why, how often and when', async () => {
+  const kind = /none\/0 +http:\/\/127\.0\.0\.1:\d+ +connect-failed +(\d+) +\d+ +\d{4}-\d\d-\d\dT/
+  assert.is((await exchange(balancer.port, get('/none/'))).status, 502)
+  const counted = (): Promise<number> =>
+    until(async () => Number(kind.exec((await runCommand(balancer, ['errors'])).out)?.[1]), 5_000, 'it')
+  const before = await counted()
+  assert.is((await exchange(balancer.port, get('/none/'))).status, 502)
+  await until(async () => (await counted()) === before + 1, 5_000, 'one failure more')
+  const { out } = await runCommand(balancer, ['errors', '--json'])
+  const rows = out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  const row = rows.find(({ pool }) => pool === 'none')
+  assert.equal([row?.slot, row?.server, row?.reason, row?.failed], [0, urlOf(gone), 'connect-failed', before + 1])
 })
 
 test.run()

@@ -77,6 +77,19 @@ test('each server has a slot in the status, beside the proxy workers', async () 
   assert.match(out, /legacy\/proxy\/1 +ready/)
 })
 
+test('counts of a server go on when its proxy workers are replaced', async () => {
+  const requests = (status: BalancerStatus): number => serversIn(status).reduce((sum, server) => sum + server.requests, 0)
+  const before = requests(await balancer.status())
+  await askMany(4)
+  await balancer.untilStatus((now) => requests(now) === before + 4, 'reports of the requests')
+  const pids = pidsIn(await balancer.status())
+  await runCommand(balancer, ['restart', 'legacy/proxy/0'])
+  await runCommand(balancer, ['restart', 'legacy/proxy/1'])
+  assert.ok(!pidsIn(await balancer.status()).some((pid) => pids.includes(pid)))
+  await askMany(2)
+  await balancer.untilStatus((now) => requests(now) === before + 6, 'reports of the new workers')
+})
+
 test('decisions name the server that each request was sent to', async () => {
   const decided = async (): Promise<string> => (await runCommand(balancer, ['decisions', 'legacy'])).out
   await decided()

@@ -9,6 +9,7 @@ import { FIRST_VIEW, onKey } from '../../src/cli/top/view.ts'
 import { Views } from '../../src/dashboard/view.ts'
 import type { PoolStatus } from '../../src/status.ts'
 import { troublesOf } from '../../src/troubles.ts'
+import { ServerCounts } from '../../src/upstreams/server-counts.ts'
 import { serverStatuses } from '../../src/upstreams/server-statuses.ts'
 import { counted, status } from '../cli/top/top-status.ts'
 
@@ -22,11 +23,20 @@ const report = (slot: number, changes: Partial<ServerReport> = {}): ServerReport
   ...{ slot, generation: 0, state: 'up', inFlight: 0, connections: 0, latencyMs: 0, requests: 0, failures: 0, lastFailure: undefined },
   ...changes,
 })
-const proxy = (...servers: ServerReport[]) => ({ state: 'ready', upstream: { version: 1, waiting: 0, servers } }) as const
+const proxy = (...servers: ServerReport[]) => ({ state: 'ready', upstream: { version: 1, waiting: 0, servers, failures: [] } }) as const
+
+type Proxy = ReturnType<typeof proxy>
+
+/** The status when these are the first reports of the workers. */
+function statuses(targets: readonly UpstreamTarget[], proxies: readonly Proxy[]): NonNullable<PoolStatus['servers']> {
+  const counts = new ServerCounts({ pool: 'legacy', nameOf: () => undefined })
+  for (const { upstream } of proxies) counts.add(undefined, upstream)
+  return serverStatuses(targets, proxies, counts)
+}
 
 /** Two proxy workers and five servers, each in a state of its own. `requests`: of the first server. */
 function servers(requests = 30): NonNullable<PoolStatus['servers']> {
-  return serverStatuses(
+  return statuses(
     [target(0, { address: '10.0.0.7' }), target(1, { isHeld: true }), target(2), target(3, { isHeld: true })],
     [
       proxy(
@@ -62,7 +72,7 @@ test('the status is the sum of what the proxy workers report, and the state what
 
 test('a server without a report is ready: its proxy workers start', () => {
   assert.equal(
-    serverStatuses([target(0)], []).map(({ state, proxies }) => [state, proxies]),
+    statuses([target(0)], []).map(({ state, proxies }) => [state, proxies]),
     [['ready', 0]],
   )
 })
@@ -78,7 +88,7 @@ test('troubles name servers that get no requests', () => {
     ],
   )
   const one = (changes: Partial<UpstreamTarget>, changed: Partial<ServerReport>) =>
-    troublesOf(status([counted(0)], { name: 'legacy', servers: serverStatuses([target(0, changes)], [proxy(report(0, changed))]) })).map(
+    troublesOf(status([counted(0)], { name: 'legacy', servers: statuses([target(0, changes)], [proxy(report(0, changed))]) })).map(
       ({ severity, reason }) => `${severity}: ${reason}`,
     )
   assert.is(one({ isHeld: true }, { state: 'draining' })[0], 'down: has no upstream server in service.')

@@ -21,6 +21,7 @@ import {
 } from '@switchyard/handoff'
 import { type Candidate, helloText, idleLoad, type Policy, RequestHead } from '@switchyard/routing'
 import type { Forwarder } from '../forward/forwarder.ts'
+import { recordForwarded, serveInOrder, upgradeInOrder } from '../forward/request-order.ts'
 import type { Runtime } from '../runtime.ts'
 import { listenerOn } from '../server/listener-addresses.ts'
 import type { BoundConnections } from './bound-connections.ts'
@@ -226,8 +227,11 @@ export class Steering {
       head: canonicalHead(request),
     }
     const choose = (failed: readonly string[]) => placement.target(question, failed)
-    if (response !== undefined) forwarder.request(request, response, choose, serve)
-    else forwarder.upgrade(request, request.socket as Duplex, upgradeHead ?? NOTHING, choose, serve)
+    const { socket } = request
+    if (response === undefined)
+      return upgradeInOrder(socket, () => forwarder.upgrade(request, socket as Duplex, upgradeHead ?? NOTHING, choose, serve))
+    recordForwarded(socket, response)
+    serveInOrder(socket, response, () => forwarder.request(request, response, choose, serve))
   }
 }
 

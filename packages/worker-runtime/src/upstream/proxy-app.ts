@@ -9,23 +9,25 @@ import { currentRuntime, type Runtime } from '../runtime.ts'
 import { isSecure } from '../server/secure-request.ts'
 import { setUpstream, upstreamOf } from '../server/upstream-of-request.ts'
 import type { UpstreamAddress, UpstreamStart } from '../upstream-start.ts'
-import { ChoiceReports } from './choice-reports.ts'
 import { answerRewriting } from './fields/answer-rewriting.ts'
 import { proxyHeaderV2 } from './fields/proxy-header.ts'
-import type { ProxyContext } from './proxied-request.ts'
+import { pseudonymOf } from './fields/request-fields.ts'
+import { hostFor, hostOf } from './fields/request-target.ts'
 import { proxyServer } from './proxy-server.ts'
-import { serverProbes } from './server-probes.ts'
-import { UpstreamLog } from './upstream-log.ts'
-import { UpstreamMetrics } from './upstream-metrics.ts'
-import { UpstreamPolicies } from './upstream-policies.ts'
-import { startUpstreamReports } from './upstream-reports.ts'
-import type { UpstreamServer } from './upstream-server.ts'
-import { nameOf, UpstreamServers } from './upstream-servers.ts'
-import { UpstreamVisitors } from './upstream-visitors.ts'
+import { ChoiceReports } from './reports/choice-reports.ts'
+import { FailureCounts } from './reports/failure-counts.ts'
+import { UpstreamLog } from './reports/upstream-log.ts'
+import { UpstreamMetrics } from './reports/upstream-metrics.ts'
+import { startUpstreamReports } from './reports/upstream-reports.ts'
+import type { ProxyContext } from './requests/proxied-request.ts'
+import { serverProbes } from './servers/server-probes.ts'
+import { UpstreamPolicies } from './servers/upstream-policies.ts'
+import type { UpstreamServer } from './servers/upstream-server.ts'
+import { nameOf, UpstreamServers } from './servers/upstream-servers.ts'
+import { UpstreamVisitors } from './servers/upstream-visitors.ts'
 
 /** Addresses of peers that are remembered. */
 const MAX_PEERS = 1000
-const DEFAULT_PORTS = { http: 80, https: 443 }
 
 const runtime = currentRuntime()
 const start = runtime?.start.upstream
@@ -50,6 +52,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
     () => servers.waitingCount,
   )
   shareMetrics(metrics)
+  const failures = new FailureCounts(Date.now)
   const changes = answerChanges({ start, policies, visitors, trustedProxies })
   const choices = new ChoiceReports({ runtime, policies, servers: () => servers.all })
   const isLogged = accessLog !== undefined
@@ -60,7 +63,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
     tunnelTimeoutMs: start.tunnelTimeoutMs,
     policyOf: (request) => policies.of(request),
     changesFor: changes,
-    hostFor: ({ address }, host) => (start.host === 'keep' && host !== '' ? host : hostOf(address)),
+    hostFor: ({ address }, host) => hostFor(address, start.host, host),
     proxyHeader: start.proxyProtocol ? ({ socket }) => proxyHeaderV2(socket) : undefined,
     onSent(server, request) {
       metrics.onRequest(server)
@@ -71,15 +74,18 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
       const upstream = isLogged ? upstreamOf(request) : undefined
       if (upstream !== undefined) upstream.ms = ms
     },
-    onRetry: () => metrics.onRetry(),
+    onRetry(reason, server) {
+      metrics.onRetry()
+      failures.record(reason, server, true)
+    },
     onFailure(reason, server, request) {
       metrics.onFailure(server, reason)
+      failures.record(reason, server, false)
       log.write(`${lineOf(request)} failed: ${reason}${server === undefined ? '' : ` at ${nameOf(server)}`}`)
     },
   }
   const fields = {
-    // Other balancers in a chain have other names, so a request that has passed this one often is in a loop.
-    pseudonym: `switchyard-${pool}`,
+    pseudonym: pseudonymOf(pool),
     trusts: remembered(trustedPeer(trustedProxies)),
     trustedProxies,
     stripPrefix: start.stripPrefix,
@@ -89,7 +95,7 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
     probe &&
     serverProbes({ probe, hostFor: ({ address }: { address: UpstreamAddress }) => hostOf(address), log: write, chance: Math.random })
   probes?.(servers.all)
-  const report = startUpstreamReports({ runtime, servers })
+  const report = startUpstreamReports({ runtime, servers, failures })
   runtime.onMessage((message) => {
     if (message.switchyard === 'visitors') return visitors.receive(message.slot, message.keys)
     if (message.switchyard === 'choices') choices.isWanted = message.isWanted
@@ -135,7 +141,7 @@ function namesOf(request: IncomingMessage, { address }: UpstreamServer, kept: Up
   const host = request.headers.host ?? ''
   const protocol = isSecure(request, trustedProxies) ? 'https' : 'http'
   return {
-    upstream: { protocol: address.protocol, host: kept === 'keep' && host !== '' ? host : hostOf(address) },
+    upstream: { protocol: address.protocol, host: hostFor(address, kept, host) },
     client: { protocol, host },
   } as const
 }
@@ -152,12 +158,6 @@ function remembered(trusts: (address: string | undefined) => boolean): typeof tr
     }
     return isTrusted
   }
-}
-
-function hostOf({ protocol, host, port, path }: UpstreamAddress): string {
-  if (path !== undefined || host === undefined) return 'localhost'
-  const name = host.includes(':') ? `[${host}]` : host
-  return port === undefined || port === DEFAULT_PORTS[protocol] ? name : `${name}:${port}`
 }
 
 /** Without the query, which may have secrets. */

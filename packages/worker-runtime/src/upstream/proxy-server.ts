@@ -2,11 +2,12 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { ClientConnection } from './client-connection.ts'
+import { serveInOrder, upgradeInOrder } from '../forward/request-order.ts'
 import { type ClientFieldOptions, type FieldRefusal, proxiedFields } from './fields/request-fields.ts'
 import { type Prefixes, upstreamTarget } from './fields/request-target.ts'
-import { ProxiedRequest, type ProxiedTarget, type ProxyContext, sendRefusal } from './proxied-request.ts'
-import { ProxiedUpgrade, refuseUpgrade } from './proxied-upgrade.ts'
+import { ClientConnection } from './requests/client-connection.ts'
+import { ProxiedRequest, type ProxiedTarget, type ProxyContext, sendRefusal } from './requests/proxied-request.ts'
+import { ProxiedUpgrade, refuseUpgrade } from './requests/proxied-upgrade.ts'
 
 /** Longer than the pause between two clicks, as nginx has it. */
 const KEEP_ALIVE_MS = 65_000
@@ -23,14 +24,14 @@ export function proxyServer(options: ProxyServerOptions): Server {
   // Fields beyond a limit would be framed by the parser and hidden from us.
   server.maxHeadersCount = 0
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-    const client = ClientConnection.of(request.socket)
-    client.serveInOrder(response, () => serve(client, request, response, options))
+    const { socket } = request
+    serveInOrder(socket, response, () => serve(ClientConnection.of(socket), request, response, options))
   }
   server.on('request', onRequest)
   // The server decides whether the client may send its body.
   server.on('checkContinue', onRequest)
   server.on('upgrade', (request: IncomingMessage, client: Duplex, behindHead: Buffer) =>
-    ClientConnection.of(client).upgradeInOrder(() => upgrade(request, client, behindHead, options)),
+    upgradeInOrder(client, () => upgrade(request, client, behindHead, options)),
   )
   server.on('connect', (_request: IncomingMessage, client: Duplex) => refuseUpgrade(client, 405, 'no tunnels'))
   return server

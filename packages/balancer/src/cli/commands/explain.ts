@@ -15,7 +15,7 @@ import { parseListen } from '../../config/listen-options.ts'
 import { SECRET_VARIABLE } from '../../config/secret.ts'
 import { routeTable } from '../../dispatch/route-table.ts'
 import { headBoundsFor } from '../../head-bytes.ts'
-import { headOf, requestText, type UserHello } from '../../insight/user-request.ts'
+import { headOf, requestText, type UserHello, type UserRequest } from '../../insight/user-request.ts'
 import { routeSpread } from '../../route-spread.ts'
 import type { PoolSettings, Settings } from '../../settings.ts'
 import { messageOf } from '../../thrown-error.ts'
@@ -55,7 +55,10 @@ export async function explain(options: ExplainOptions, io: CliIo): Promise<numbe
   const { settings, knowsSecret } = await readSettings(options, io)
   const head = headOf(request, settings.limits.maxHeadBytes ?? headBoundsFor().maxHeadBytes)
   head.listener = options.listener === undefined ? settings.listen?.[0] : listenerNamed(options.listener, io.cwd)
-  const lines = head.outcome === 'complete' ? explainHead(head, settings, knowsSecret) : [`The primary refuses this head: ${head.outcome}.`]
+  const lines =
+    head.outcome === 'complete'
+      ? await explainHead(request, head, settings, knowsSecret)
+      : [`The primary refuses this head: ${head.outcome}.`]
   io.stdout.write(`${[requestText(request), '', ...lines].join('\n')}\n`)
   return 0
 }
@@ -65,16 +68,22 @@ function listenerNamed(text: string, cwd: string): ListenerAddress | undefined {
   return 'fault' in parsed ? undefined : parsed.value
 }
 
-function explainHead(head: RequestHead, settings: Settings, knowsSecret: boolean): string[] {
+async function explainHead(request: UserRequest, head: RequestHead, settings: Settings, knowsSecret: boolean): Promise<string[]> {
   const routes = routeTable(settings, (policy) => policy)
   if (head.hasManyHosts || routes.refuses(head))
     return ['The primary refuses this head (400): it could be read as a request for more than one host or pool.']
   const { route, tried } = routes.explain(head)
-  const { workers, weights } = settings.pools.find(({ name }) => name === route.pool) as PoolSettings
+  const pool = settings.pools.find(({ name }) => name === route.pool) as PoolSettings
+  const { workers, weights, upstream } = pool
+  const routesTable = table([['', 'ROUTE', 'WHY'], ...tried.map((one) => [one.route === route ? 'yes' : 'no', one.route.name, one.why])])
+  if (upstream !== undefined) {
+    const { explainUpstream } = await import('../insight/explain-upstream.ts')
+    return [routesTable, '', ...explainUpstream({ request, head, settings, pool, upstream, route: route.name })]
+  }
   const { spread } = settings.routes[routes.routes.indexOf(route)] ?? {}
   const spreading = head.protocol === 'tls' ? undefined : routeSpread({ ...route, spread }, settings, head.listener)
   return [
-    table([['', 'ROUTE', 'WHY'], ...tried.map((one) => [one.route === route ? 'yes' : 'no', one.route.name, one.why])]),
+    routesTable,
     '',
     table([
       ['route', route.name],

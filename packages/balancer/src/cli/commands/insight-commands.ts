@@ -40,17 +40,26 @@ Recording begins with the first call, and ends 10 minutes after the last one. Wi
     "balancer decisions -n 1000 --route '/cart/*' --json | jq -r '.key.hash, .worker.slot'",
   ])
 
-  const errors = operation('errors', 'print the last 100 request heads that the primary refused or could not read', async (_, options) =>
-    (await import('../insight/errors.ts')).errors(options, io),
-  ).option('-n, --lines <number>', 'how many of the last heads (default: all)', toCount)
+  const errors = operation(
+    'errors',
+    'print the request heads that the primary refused or could not read, and the failed exchanges with upstream servers',
+    async (_, options) => (await import('../insight/errors.ts')).errors(options, io),
+  ).option('-n, --lines <number>', 'how many of the last heads and exchanges (default: all)', toCount)
   errors.addHelpText(
     'after',
     `
 Each head is shown with the offset and the byte at which reading stopped. Bytes outside of printable ASCII are escaped, and the values of
-fields and parameters that carry keys, cookies or passwords are masked. 'unreadable': the head was not refused, and the worker's parser decides.`,
+fields and parameters that carry keys, cookies or passwords are masked. 'unreadable': the head was not refused, and the worker's parser decides. The last 100 heads are kept.
+
+Failed exchanges with upstream servers are counted by server and reason since the balancer started, with the time of the last one. FAILED: the
+client got 502, 503, 504 or 408. SENT AGAIN: another connection or server answered, or the request failed again and counts there.`,
   )
-  addExitCodes(errors, '0  the heads were printed', NOT_RUNNING)
-  addExamples(errors, ['balancer errors', 'balancer errors -n 1', "balancer errors --json | jq -r '[.address, .reason, .offset] | @tsv'"])
+  addExitCodes(errors, '0  the heads and exchanges were printed', NOT_RUNNING)
+  addExamples(errors, [
+    'balancer errors',
+    'balancer errors -n 1',
+    "balancer errors --json | jq -r 'select(.offset) | [.address, .reason, .offset] | @tsv'",
+  ])
 
   const advise = operation('advise', 'print what could be done better, from what the running balancer has seen', async (_, options) =>
     (await import('../insight/advise.ts')).advise(options, io),

@@ -1,12 +1,16 @@
-// `balancer errors`: the last heads that the primary refused or could not read, with the byte at which reading stopped.
+// `balancer errors`: the last heads that the primary refused or could not read, with the byte at which reading stopped, and the exchanges with upstream
+// servers that failed.
 
 import type { BadHeadReport } from '../../insight/bad-head-report.ts'
+import type { FailedExchanges } from '../../upstreams/server-counts.ts'
+import { slotName } from '../../worker-name.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
+import { table } from '../format.ts'
 import type { CliIo } from '../io.ts'
 import { printable, printableJson } from '../printable.ts'
 
 export interface ErrorsOptions extends FindBalancerOptions {
-  /** How many of the last heads. Default: all that are kept. */
+  /** How many of the last heads, and of the last lines of the table of upstream servers. Default: all that are kept. */
   lines?: number | undefined
   json?: boolean | undefined
 }
@@ -20,12 +24,38 @@ const CONTEXT = 60
 
 /** Resolves with the exit code. */
 export async function errors(options: ErrorsOptions, io: CliIo): Promise<number> {
-  const heads = await (await findBalancer(options, io)).badHeads()
-  const shown = options.lines === undefined ? heads : heads.slice(Math.max(0, heads.length - options.lines))
-  if (options.json === true) for (const head of shown) io.stdout.write(`${printableJson(head)}\n`)
-  else if (shown.length === 0) io.stdout.write('No head was refused or unreadable since the balancer started.\n')
-  else io.stdout.write(`${shown.map(headText).join('\n\n')}\n`)
+  const balancer = await findBalancer(options, io)
+  const last = <Entry>(entries: readonly Entry[]): readonly Entry[] =>
+    options.lines === undefined ? entries : entries.slice(Math.max(0, entries.length - options.lines))
+  const heads = last(await balancer.badHeads())
+  const exchanges = last((await balancer.failedExchanges()) ?? [])
+  if (options.json === true) for (const entry of [...heads, ...exchanges]) io.stdout.write(`${printableJson(entry)}\n`)
+  else io.stdout.write(`${errorsText(heads, exchanges)}\n`)
   return 0
+}
+
+function errorsText(heads: readonly BadHeadReport[], exchanges: readonly FailedExchanges[]): string {
+  if (heads.length + exchanges.length === 0)
+    return 'No head was refused or unreadable since the balancer started, and no exchange with an upstream server failed.'
+  return [...heads.map(headText), ...(exchanges.length === 0 ? [] : [exchangesText(exchanges)])].join('\n\n')
+}
+
+/** A table of the exchanges with upstream servers that failed, without the last line end. */
+export function exchangesText(exchanges: readonly FailedExchanges[]): string {
+  return [
+    'Exchanges with upstream servers that failed:',
+    table([
+      ['SERVER', 'URL', 'REASON', 'FAILED', 'SENT AGAIN', 'LAST'],
+      ...exchanges.map(({ pool, slot, server, address, reason, failed, retried, time }) => [
+        slot === null ? pool : slotName({ pool, slot }),
+        `${printable(server ?? '-')}${address === null ? '' : ` (${printable(address)})`}`,
+        printable(reason),
+        String(failed),
+        String(retried),
+        new Date(time).toISOString(),
+      ]),
+    ]),
+  ].join('\n')
 }
 
 /** Several lines without the last line end. */

@@ -300,4 +300,43 @@ test('--version prints the version of the package', async () => {
   assert.match(out, /^\d+\.\d+\.\d+\n$/)
 })
 
+test('explain names the upstream servers with their weights, and what the chosen one gets', async () => {
+  const upstream = { servers: ['http://127.0.0.1:9000', 'http://app.internal'], stripPrefix: '/old', host: 'upstream' }
+  const route = { path: '/old/*', pool: 'legacy', policy: { sticky: { by: { cookie: 'sid' } } } }
+  const pools = { web: { app: 'server.js' }, legacy: { workers: 2, weights: [1, 3], upstream } }
+  const folder = folderWith(JSON.stringify({ listen: 3000, pools, routes: [route] }))
+  const fields = ['-H', 'Cookie: sid=1', '-H', 'Host: shop.test', '-H', 'X-Forwarded-For: 6.6.6.6', '-H', 'X-A: 1', '-H', 'Connection: X-A']
+  const { code, out } = await run(['explain', 'GET', '/old/x?y', ...fields], folder)
+  assert.is(code, 0)
+  assert.is(
+    out.slice(out.indexOf('route ')),
+    `route   /old/*
+pool    legacy (2 upstream servers behind 2 proxy workers, all assumed idle)
+policy  sticky-hash
+choice  key from cookie sid → slot 1
+later   stays with the proxy worker of its connection, which chooses a server for each request
+
+SERVER    URL                    WEIGHT
+legacy/0  http://127.0.0.1:9000  1
+legacy/1  http://app.internal    3
+
+Names are not looked up here. Each address of a name is a server with a slot of its own.
+
+The server gets
+  GET /x?y HTTP/1.1
+  Host: app.internal
+  Cookie: sid=1
+  X-Forwarded-For: 127.0.0.1
+  X-Forwarded-Proto: http
+  X-Forwarded-Host: shop.test
+  X-Forwarded-Prefix: /old
+  Forwarded: for=127.0.0.1;host=shop.test;proto=http
+  Via: 1.1 switchyard-legacy
+Removed or rewritten: X-Forwarded-For, X-A, Connection
+`,
+  )
+  const refused = await run(['explain', 'GET', '/old/%zz'], folder)
+  assert.match(refused.out, /The proxy worker refuses the request: it is answered 400 \(bad target\)/)
+})
+
 test.run()

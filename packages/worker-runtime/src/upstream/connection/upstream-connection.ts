@@ -1,8 +1,8 @@
 // One connection to an upstream server. It serves one request at a time, and is kept for the next one only if nothing about the last one was odd.
 
 import type { Socket } from 'node:net'
-import { BAD_ANSWER } from '../failure.ts'
 import { AnswerReader, type AnswerSink } from './answer-reader.ts'
+import { BAD_ANSWER } from './failure.ts'
 
 /** Of `Keep-Alive`, in seconds. */
 const TIMEOUT = /timeout=(\d{1,6})/i

@@ -8,6 +8,12 @@ import { connectionOptions } from './hop-fields.ts'
 /** Proxies behind each other, each of which adds to `Via`. More of the same are a loop. */
 const MAX_VIA = 8
 
+/**
+ * Fields of one request. Servers have limits of their own, and Node's hides what is behind the first 1,000 without an error: a client could hide what the
+ * proxy says of it.
+ */
+const MAX_FIELDS = 500
+
 /** A name or an address, and a port. Servers read anything else in different ways. */
 const AUTHORITY = /^(\[[\da-f:.]+\]|[\w.~%!$&'()*+;=-]+)(:\d{0,5})?$/i
 
@@ -24,7 +30,12 @@ export interface ClientFieldOptions {
 }
 
 /** Why a request is not passed on. */
-export type FieldRefusal = { readonly status: 400 | 405 | 501 | 508; readonly reason: string }
+export type FieldRefusal = { readonly status: 400 | 405 | 431 | 501 | 508; readonly reason: string }
+
+/** Other balancers in a chain have other names, so a request that has passed this one often is in a loop. */
+export function pseudonymOf(pool: string): string {
+  return `switchyard-${pool}`
+}
 
 /** What is the same for every server: all fields but Host. */
 export interface ProxiedFields {
@@ -43,6 +54,7 @@ export function proxiedFields(
   options: ClientFieldOptions,
 ): ProxiedFields | FieldRefusal {
   const { headers, rawHeaders, httpVersion, method } = request
+  if (rawHeaders.length > 2 * MAX_FIELDS) return { status: 431, reason: 'too many fields' }
   const coding = headers['transfer-encoding']
   if (coding !== undefined) {
     // The parser has removed chunks alone.

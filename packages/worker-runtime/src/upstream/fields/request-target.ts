@@ -1,5 +1,9 @@
-// The target of a proxied request: in origin form (RFC 9112 §3.2.1), with the pool's prefix removed or added. Nothing else of it changes.
+// The target of a proxied request: in origin form (RFC 9112 §3.2.1), with the pool's prefix removed or added. Nothing else of it changes. And the Host that goes
+// with it.
 
+import type { UpstreamAddress, UpstreamStart } from '../../upstream-start.ts'
+
+const DEFAULT_PORTS = { http: 80, https: 443 }
 const ABSOLUTE = /^https?:\/\/([^/?#]*)/i
 
 export interface Prefixes {
@@ -47,4 +51,16 @@ function leavesRoot(path: string): boolean {
     if (depth < 0) return true
   }
   return false
+}
+
+/** The Host for a server: that of the client, or the server's own. */
+export function hostFor(server: UpstreamAddress, kept: UpstreamStart['host'], host: string): string {
+  return kept === 'keep' && host !== '' ? host : hostOf(server)
+}
+
+/** A server's own name, with the port if it is not the protocol's. */
+export function hostOf({ protocol, host, port, path }: UpstreamAddress): string {
+  if (path !== undefined || host === undefined) return 'localhost'
+  const name = host.includes(':') ? `[${host}]` : host
+  return port === undefined || port === DEFAULT_PORTS[protocol] ? name : `${name}:${port}`
 }

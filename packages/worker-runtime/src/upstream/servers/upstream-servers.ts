@@ -1,8 +1,8 @@
 // The upstream servers of a pool in one proxy worker: which one gets a request, and the requests that wait because every server is full.
 
 import type { Policy, RequestHead } from '@switchyard/routing'
-import type { ServerReport, UpstreamChange, UpstreamReport } from '../upstream-messages.ts'
-import type { UpstreamStart, UpstreamTarget } from '../upstream-start.ts'
+import type { ServerReport, UpstreamChange, UpstreamReport } from '../../upstream-messages.ts'
+import type { UpstreamStart, UpstreamTarget } from '../../upstream-start.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { UpstreamServer } from './upstream-server.ts'
 
@@ -54,7 +54,7 @@ export class UpstreamServers {
     this.wakeAll()
   }
 
-  get report(): UpstreamReport {
+  get report(): Omit<UpstreamReport, 'failures'> {
     this.forgetDrained()
     return {
       version: this.version,

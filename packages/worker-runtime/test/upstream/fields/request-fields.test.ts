@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import { assert, suite } from '../../../../test/suite.ts'
-import { answerFields, connectionOptions, trailerFields } from '../../src/upstream/fields/hop-fields.ts'
-import { type ClientFieldOptions, proxiedFields } from '../../src/upstream/fields/request-fields.ts'
+import { assert, suite } from '../../../../../test/suite.ts'
+import { answerFields, connectionOptions, trailerFields } from '../../../src/upstream/fields/hop-fields.ts'
+import { type ClientFieldOptions, proxiedFields } from '../../../src/upstream/fields/request-fields.ts'
 
 const test = suite('fields of upstream requests')
 
@@ -95,6 +95,12 @@ test('requests that are read in two ways are refused', () => {
   for (const host of ['', 'a b', 'a/b', 'a, b', 'u@a', 'a\\b', '[::1', 'a:b']) assert.is(statusOf(['Host', host]), 400, host)
   for (const host of ['a', 'a.b-c_d', 'a:80', '[::1]:80', '192.0.2.1', 'xn--a']) assert.is(statusOf(['Host', host]), undefined, host)
   assert.is(statusOf([], { httpVersion: '1.0' }), undefined)
+})
+
+test('a client cannot hide what is said of it behind more fields than servers read', () => {
+  const many = (count: number) => ['Host', 'a', ...Array.from({ length: count - 1 }, (_, at) => [`X-${at}`, '1']).flat()]
+  assert.is(statusOf(many(500)), undefined)
+  assert.is(statusOf(many(501)), 431)
 })
 
 test('a loop ends', () => {

@@ -1,5 +1,5 @@
-import { assert, suite } from '../../../../test/suite.ts'
-import { answerRewriting, type RewritingOptions } from '../../src/upstream/fields/answer-rewriting.ts'
+import { assert, suite } from '../../../../../test/suite.ts'
+import { answerRewriting, type RewritingOptions } from '../../../src/upstream/fields/answer-rewriting.ts'
 
 const test = suite('rewriting of answers')
 

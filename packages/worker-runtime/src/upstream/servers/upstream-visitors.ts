@@ -2,7 +2,7 @@
 // them learns goes to the primary, and from there to the others.
 
 import { type VisitorSlots, valueGiven, visitorKey } from '@switchyard/routing'
-import { isField } from '../forward/raw-fields.ts'
+import { isField } from '../../forward/raw-fields.ts'
 
 export interface UpstreamVisitorsOptions {
   readonly pool: string

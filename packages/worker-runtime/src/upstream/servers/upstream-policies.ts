@@ -2,13 +2,13 @@
 
 import type { IncomingMessage } from 'node:http'
 import { bindPolicy, leastBusy, type Policy, policyFromData, type RequestHead, type VisitorSlots } from '@switchyard/routing'
-import type { Runtime } from '../runtime.ts'
-import { isSecure } from '../server/secure-request.ts'
-import { RequestRoutes } from '../steering/request-routes.ts'
-import { headOf } from '../steering/steering.ts'
-import { ticketCookie } from '../steering/ticket-cookie.ts'
-import { buildRoutes, loadOwn } from '../steering/worker-routes.ts'
-import type { UpstreamStart } from '../upstream-start.ts'
+import type { Runtime } from '../../runtime.ts'
+import { isSecure } from '../../server/secure-request.ts'
+import { RequestRoutes } from '../../steering/request-routes.ts'
+import { headOf } from '../../steering/steering.ts'
+import { ticketCookie } from '../../steering/ticket-cookie.ts'
+import { buildRoutes, loadOwn } from '../../steering/worker-routes.ts'
+import type { UpstreamStart } from '../../upstream-start.ts'
 import type { UpstreamServer } from './upstream-server.ts'
 
 export interface UpstreamPoliciesOptions {

@@ -5,16 +5,16 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { ClientConnection } from '../../src/upstream/client-connection.ts'
+import { serveInOrder, upgradeInOrder } from '../../src/forward/request-order.ts'
 
-const test = suite('connections of clients')
+const test = suite('order of requests')
 
 const HEAD = 'HTTP/1.1\r\nHost: a\r\n'
 
 interface Fixture {
   readonly client: Socket
   /** Begun, in order. */
-  readonly served: { readonly url: string; readonly end: () => void }[]
+  readonly served: { readonly url: string; readonly end: () => void; readonly response?: ServerResponse }[]
   readonly announced: { count: number }
   readonly server: Server
   /** What the client has received. */
@@ -29,15 +29,13 @@ async function open(): Promise<Fixture> {
     const url = `${request.method} ${request.url}`
     request.resume()
     const end = (): void => void response.end(request.url)
-    ClientConnection.of(request.socket).serveInOrder(response, () => {
-      served.push({ url, end })
+    serveInOrder(request.socket, response, () => {
+      served.push({ url, end, response })
       if (server.listenerCount('end at once') > 0) end()
     })
   })
   server.on('upgrade', (request, client) =>
-    ClientConnection.of(client).upgradeInOrder(() =>
-      served.push({ url: `upgrade ${request.url}`, end: () => void client.end('switched') }),
-    ),
+    upgradeInOrder(client, () => served.push({ url: `upgrade ${request.url}`, end: () => void client.end('switched') })),
   )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
@@ -94,6 +92,23 @@ test('an upgrade waits for the responses before it', async () => {
   }
   await until(() => received().endsWith('switched'))
   assert.match(received(), /\/1.*\/2.*switched$/s)
+})
+
+test('a response before an upgrade that waits for its slow client is told to go on', async () => {
+  const { client, served, received } = await open()
+  client.pause()
+  client.write(`GET /1 ${HEAD}\r\nGET /2 ${HEAD}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+  await until(() => served.length === 1)
+  const response = served[0]?.response as ServerResponse
+  assert.not(response.write('x'.repeat(8_000_000)))
+  response.once('drain', () => response.end('end of 1'))
+  await turn()
+  assert.is(served.length, 1)
+  client.resume()
+  await until(() => served.length === 2)
+  served[1]?.end()
+  await until(() => received().endsWith('switched'))
+  assert.ok(received().includes('end of 1'))
 })
 
 test.run()

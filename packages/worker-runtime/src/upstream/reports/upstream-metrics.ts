@@ -1,8 +1,8 @@
 // Counts what a proxy worker does with its upstream servers, in the form of prom-client's registries, so that it is served with the pool's metrics.
 
-import type { CollectedMetric } from '../reports/metric-deltas.ts'
-import type { FailureReason } from './failure.ts'
-import type { UpstreamServer } from './upstream-server.ts'
+import type { CollectedMetric } from '../../reports/metric-deltas.ts'
+import type { FailureReason } from '../connection/failure.ts'
+import type { UpstreamServer } from '../servers/upstream-server.ts'
 
 type Labels = Readonly<Record<string, string>>
 

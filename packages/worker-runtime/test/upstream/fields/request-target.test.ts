@@ -1,5 +1,5 @@
-import { assert, suite } from '../../../../test/suite.ts'
-import { upstreamTarget } from '../../src/upstream/fields/request-target.ts'
+import { assert, suite } from '../../../../../test/suite.ts'
+import { upstreamTarget } from '../../../src/upstream/fields/request-target.ts'
 
 const test = suite('targets of upstream requests')
 const none = { strip: undefined, add: undefined }

@@ -1,7 +1,7 @@
 // Health probes of upstream servers. Each proxy worker probes for itself, because a server may be reachable from one host and not from another.
 
-import { ForwardRequest } from '../forward/unobserved.ts'
-import type { UpstreamProbe } from '../upstream-start.ts'
+import { ForwardRequest } from '../../forward/unobserved.ts'
+import type { UpstreamProbe } from '../../upstream-start.ts'
 import type { UpstreamServer } from './upstream-server.ts'
 import { nameOf } from './upstream-servers.ts'
 

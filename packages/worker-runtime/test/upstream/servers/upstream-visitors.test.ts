@@ -1,6 +1,6 @@
 import { visitorKey } from '@switchyard/routing'
-import { assert, suite } from '../../../../test/suite.ts'
-import { UpstreamVisitors } from '../../src/upstream/upstream-visitors.ts'
+import { assert, suite } from '../../../../../test/suite.ts'
+import { UpstreamVisitors } from '../../../src/upstream/servers/upstream-visitors.ts'
 
 const test = suite('upstream visitors')
 

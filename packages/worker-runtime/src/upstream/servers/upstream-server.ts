@@ -1,9 +1,9 @@
 // One upstream server as a proxy worker sees it: a candidate of the pool's policy, with its load, its failures and its ejections.
 
 import { type Candidate, idleLoad, type Load, type SlowStart, slowStartShare } from '@switchyard/routing'
-import type { ServerReport, ServerState } from '../upstream-messages.ts'
-import type { UpstreamStart, UpstreamTarget } from '../upstream-start.ts'
-import { UpstreamConnections } from './connections.ts'
+import type { ServerReport, ServerState } from '../../upstream-messages.ts'
+import type { UpstreamStart, UpstreamTarget } from '../../upstream-start.ts'
+import { UpstreamConnections } from '../connection/connections.ts'
 
 /** Weight of a new response time in the moving average. */
 const SMOOTHING = 0.1

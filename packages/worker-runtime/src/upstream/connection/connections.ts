@@ -2,9 +2,9 @@
 
 import { connect as connectTcp, isIP, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import type { UpstreamStart, UpstreamTarget } from '../upstream-start.ts'
-import { type ConnectionOwner, UpstreamConnection } from './connection/upstream-connection.ts'
+import type { UpstreamStart, UpstreamTarget } from '../../upstream-start.ts'
 import { CONNECT_TIMEOUT } from './failure.ts'
+import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
 
 /** Idle connections to one server that are kept. */
 const MAX_IDLE = 64

@@ -3,14 +3,14 @@
 import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { AnswerPassing } from '../forward/answer.ts'
-import { isIdempotent } from '../forward/attempts.ts'
-import { ForwardRequest } from '../forward/unobserved.ts'
+import { AnswerPassing } from '../../forward/answer.ts'
+import { isIdempotent } from '../../forward/attempts.ts'
+import { ForwardRequest } from '../../forward/unobserved.ts'
+import { reasonOf } from '../connection/failure.ts'
+import { upstreamWriting } from '../fields/answer-head.ts'
+import type { UpstreamServer } from '../servers/upstream-server.ts'
 import { UpstreamAttempts } from './attempts.ts'
-import { reasonOf } from './failure.ts'
-import { upstreamWriting } from './fields/answer-head.ts'
 import type { ProxiedTarget, ProxyContext } from './proxied-request.ts'
-import type { UpstreamServer } from './upstream-server.ts'
 
 /** Owns the client's connection and the one to the server until both have ended. */
 export class ProxiedUpgrade extends UpstreamAttempts {

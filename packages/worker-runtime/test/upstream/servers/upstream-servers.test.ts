@@ -1,12 +1,12 @@
 import { leastInFlight, RequestHead } from '@switchyard/routing'
-import { assert, suite } from '../../../../test/suite.ts'
-import { until } from '../../../../test/support/until.ts'
-import { CONNECT_TIMEOUT, reasonOf } from '../../src/upstream/failure.ts'
-import { proxyHeaderV2 } from '../../src/upstream/fields/proxy-header.ts'
-import { RetryBudget } from '../../src/upstream/retry-budget.ts'
-import { UpstreamLog } from '../../src/upstream/upstream-log.ts'
-import { UpstreamServers } from '../../src/upstream/upstream-servers.ts'
-import type { UpstreamStart } from '../../src/upstream-start.ts'
+import { assert, suite } from '../../../../../test/suite.ts'
+import { until } from '../../../../../test/support/until.ts'
+import { CONNECT_TIMEOUT, reasonOf } from '../../../src/upstream/connection/failure.ts'
+import { proxyHeaderV2 } from '../../../src/upstream/fields/proxy-header.ts'
+import { UpstreamLog } from '../../../src/upstream/reports/upstream-log.ts'
+import { RetryBudget } from '../../../src/upstream/servers/retry-budget.ts'
+import { UpstreamServers } from '../../../src/upstream/servers/upstream-servers.ts'
+import type { UpstreamStart } from '../../../src/upstream-start.ts'
 
 const test = suite('upstream servers')
 

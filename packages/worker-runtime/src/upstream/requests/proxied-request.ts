@@ -1,18 +1,18 @@
 // One request that a proxy worker passes to an upstream server, and its answer.
 
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
-import { isIdempotent } from '../forward/attempts.ts'
-import type { ClientWork } from '../forward/clients.ts'
+import { isIdempotent } from '../../forward/attempts.ts'
+import type { ClientWork } from '../../forward/clients.ts'
+import type { AnswerHead } from '../connection/answer-fields.ts'
+import { AnswerPassing } from '../connection/answer-passing.ts'
+import { type FailureReason, reasonOf } from '../connection/failure.ts'
+import { fieldLines, RequestSending } from '../connection/request-sending.ts'
+import type { ConnectionUser, UpstreamConnection } from '../connection/upstream-connection.ts'
+import { type AnswerChanges, writeUpstreamHead, writeUpstreamInformation } from '../fields/answer-head.ts'
+import type { ProxiedFields } from '../fields/request-fields.ts'
+import type { UpstreamServer } from '../servers/upstream-server.ts'
 import { type AttemptContext, UpstreamAttempts } from './attempts.ts'
 import type { ClientConnection } from './client-connection.ts'
-import type { AnswerHead } from './connection/answer-fields.ts'
-import { AnswerPassing } from './connection/answer-passing.ts'
-import { fieldLines, RequestSending } from './connection/request-sending.ts'
-import type { ConnectionUser, UpstreamConnection } from './connection/upstream-connection.ts'
-import { type FailureReason, reasonOf } from './failure.ts'
-import { type AnswerChanges, writeUpstreamHead, writeUpstreamInformation } from './fields/answer-head.ts'
-import type { ProxiedFields } from './fields/request-fields.ts'
-import type { UpstreamServer } from './upstream-server.ts'
 
 /** The end of a head after which the connection serves no other request. */
 const CLOSES = 'Connection: close\r\n\r\n'

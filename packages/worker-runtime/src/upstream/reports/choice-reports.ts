@@ -1,10 +1,10 @@
 // Tells the primary which upstream server each request was sent to, among which, while decisions are read. Otherwise it costs a test of one field.
 
 import type { IncomingMessage } from 'node:http'
-import type { Runtime } from '../runtime.ts'
-import { MAX_CHOICE_CANDIDATES, MAX_CHOICE_KEY, MAX_CHOICES, type ServerChoice } from '../upstream-messages.ts'
-import type { UpstreamPolicies } from './upstream-policies.ts'
-import type { UpstreamServer } from './upstream-server.ts'
+import type { Runtime } from '../../runtime.ts'
+import { MAX_CHOICE_CANDIDATES, MAX_CHOICE_KEY, MAX_CHOICES, type ServerChoice } from '../../upstream-messages.ts'
+import type { UpstreamPolicies } from '../servers/upstream-policies.ts'
+import type { UpstreamServer } from '../servers/upstream-server.ts'
 
 const FLUSH_MS = 100
 

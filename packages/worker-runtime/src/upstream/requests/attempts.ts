@@ -2,9 +2,9 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { Policy, RequestHead } from '@switchyard/routing'
-import { FAILURES, type FailureReason } from './failure.ts'
-import type { UpstreamServer } from './upstream-server.ts'
-import type { UpstreamServers } from './upstream-servers.ts'
+import { FAILURES, type FailureReason } from '../connection/failure.ts'
+import type { UpstreamServer } from '../servers/upstream-server.ts'
+import type { UpstreamServers } from '../servers/upstream-servers.ts'
 
 /** Servers that one request tries. */
 const MAX_TRIES = 3
@@ -27,7 +27,8 @@ export interface AttemptContext {
   readonly onSent: (server: UpstreamServer, request: IncomingMessage) => void
   /** An answer of the server has begun, after this time. */
   readonly onAnswered: (ms: number, request: IncomingMessage) => void
-  readonly onRetry: () => void
+  /** The request is sent again, to this server or another one. */
+  readonly onRetry: (reason: FailureReason, server: UpstreamServer | undefined) => void
   /** How long a request waits for a connection. */
   readonly queueTimeoutMs: number
   readonly now: () => number
@@ -90,7 +91,7 @@ export abstract class UpstreamAttempts {
     this.endAttempt()
     if (this.isOver) return
     if (this.mayTryAgain(loss)) {
-      onRetry()
+      onRetry(loss.reason, server)
       if (loss.isReused) server?.connections.forgetIdle()
       return this.choose()
     }
