@@ -43,6 +43,9 @@ export function startMetricReports(options: MetricReportsOptions): () => void {
 class MetricReports {
   private readonly options: MetricReportsOptions
   private readonly deltas = new MetricDeltas()
+  /** Collected, and not sent yet: their counts are in no later family. */
+  private collected: MetricFamily[] = []
+  private parts: MetricFamily[][] = []
   /** Metrics whose collection has not settled. */
   private readonly collecting = new WeakSet<AppMetric>()
   private timer: NodeJS.Timeout | undefined
@@ -79,12 +82,10 @@ class MetricReports {
     if (this.isReporting || runtime.end.control.unsent > MAX_UNSENT) return
     this.isReporting = true
     try {
-      const families = await this.collect(this.round++ % PROCESS_ROUND === 0)
+      await this.collect(this.round++ % PROCESS_ROUND === 0)
       const found = exemplars.take()
-      for (const part of partsOf(families)) {
-        runtime.send({ switchyard: 'metrics', families: part, exemplars: [] })
-        await setTimeout(PAUSE_MS, undefined, { ref: false })
-      }
+      this.parts = partsOf(this.collected.splice(0))
+      while (this.sendPart()) await setTimeout(PAUSE_MS, undefined, { ref: false })
       if (found.length > 0) runtime.send({ switchyard: 'metrics', families: [], exemplars: found })
     } catch (error) {
       // Metrics never end a worker.
@@ -94,8 +95,14 @@ class MetricReports {
     }
   }
 
-  private async collect(withProcess: boolean): Promise<MetricFamily[]> {
-    const families: MetricFamily[] = []
+  /** False: there is none. */
+  private sendPart(): boolean {
+    const part = this.parts.shift()
+    if (part !== undefined) this.options.runtime.send({ switchyard: 'metrics', families: part, exemplars: [] })
+    return part !== undefined
+  }
+
+  private async collect(withProcess: boolean): Promise<void> {
     let turnMs = performance.now()
     const all = appMetrics().map((one) => ({ ...one, ofProcess: false }))
     if (withProcess) for (const metric of await openProcessMetrics()) all.push({ metric, labels: {}, ofProcess: true })
@@ -103,12 +110,11 @@ class MetricReports {
       if (!ofProcess && isOfProcess(metric.name)) continue
       const collected = await this.valuesOf(metric)
       const family = collected && this.deltas.family(collected, ofProcess, labels)
-      if (family !== undefined) families.push(packFamily(family))
+      if (family !== undefined) this.collected.push(packFamily(family))
       if (performance.now() - turnMs < TURN_MS) continue
       await setImmediate(undefined, { ref: false })
       turnMs = performance.now()
     }
-    return families
   }
 
   /** Undefined: it could not be read in time. The app's own code runs here. */
@@ -141,12 +147,13 @@ class MetricReports {
   }
 
   private sendCounts(): void {
-    const families = appMetrics().flatMap(({ metric, labels }) => {
+    for (const { metric, labels } of appMetrics()) {
       const values = isOfProcess(metric.name) ? undefined : valuesNow(metric)
       const family = values && this.deltas.family(values, false, labels)
-      return family === undefined ? [] : [packFamily(family)]
-    })
-    for (const part of partsOf(families)) this.options.runtime.send({ switchyard: 'metrics', families: part, exemplars: [] })
+      if (family !== undefined) this.collected.push(packFamily(family))
+    }
+    this.parts.push(...partsOf(this.collected.splice(0)))
+    while (this.sendPart());
   }
 }
 
