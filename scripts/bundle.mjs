@@ -3,8 +3,8 @@
 // request that it takes the slow path with all of them from then on. Libraries that a package names in `devDependencies` become part of it,
 // with their licences in `dist/licences.txt`; `dependencies` stay packages of their own.
 
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import { copyPage } from './page.mjs'
 import { root } from './workspace.mjs'
@@ -45,7 +45,8 @@ copyPage(join(root, 'packages/balancer'))
  */
 async function bundle(folder, more = []) {
   const { exports, dependencies = {}, peerDependencies = {} } = readJson(join(folder, 'package.json'))
-  const { metafile } = await build({
+  const { metafile, outputFiles } = await build({
+    write: false,
     absWorkingDir: folder,
     entryPoints: [...Object.values(exports), ...more]
       .map((target) => target.default ?? target)
@@ -69,6 +70,7 @@ async function bundle(folder, more = []) {
     metafile: true,
     logLevel: 'warning',
   })
+  for (const { path, contents } of outputFiles) writeChanged(path, contents)
   const made = new Set(Object.keys(metafile.outputs).map((file) => resolve(folder, file)))
   for (const entry of readdirSync(join(folder, 'dist'), { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name)
@@ -76,6 +78,15 @@ async function bundle(folder, more = []) {
   }
   const licences = licencesOf(Object.keys(metafile.inputs).map((file) => resolve(folder, file)))
   if (licences !== '') writeFileSync(join(folder, 'dist/licences.txt'), licences)
+}
+
+/** A process that loads the file meanwhile gets all of the old one or all of the new one. */
+function writeChanged(path, contents) {
+  if (existsSync(path) && Buffer.compare(readFileSync(path), contents) === 0) return
+  mkdirSync(dirname(path), { recursive: true })
+  const half = `${path}.${process.pid}`
+  writeFileSync(half, contents)
+  renameSync(half, path)
 }
 
 /** The name, version and licence of every library that these files belong to. */
