@@ -65,5 +65,5 @@ export function table(rows: readonly (readonly string[])[]): string {
 export function spreadLine({ isOn, why }: { readonly isOn: boolean; readonly why: string }): string {
   return isOn
     ? `yes, ${why}: a stream of HTTP/2 that keeps the event loop busy goes to the worker with the fewest requests`
-    : `no, ${why}: a stream of HTTP/2 is not moved because its worker is busy`
+    : `no, ${why}: a busy worker keeps the streams of its connections`
 }

@@ -14,7 +14,7 @@ import { expected, flag, shape, text } from './schema.ts'
 export interface RouteConfig extends RouteMatch {
   pool?: string | undefined
   policy?: PolicyConfig | undefined
-  /** Streams of HTTP/2 that keep the event loop busy are spread over the workers of the pool. Default: as `http2.spread` of their listener says. */
+  /** Streams of HTTP/2 that keep the event loop busy, or come from another pool, go to the worker with the fewest requests. Default: as the listener's `http2.spread`. */
   spread?: boolean | undefined
   /** For logs and `balancer explain`. Default: what it matches. */
   name?: string | undefined

@@ -3,7 +3,7 @@
 import { forwardReasons, HERE, LATER, NO_WORKER, packTag, type Question, type Verdict } from '@switchyard/handoff'
 import { helloIn, RequestHead } from '@switchyard/routing'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
-import type { ActiveRoutes } from './bound-routes.ts'
+import type { ActiveRoutes, Destination } from './bound-routes.ts'
 import type { ClaimPoller } from './claim-poller.ts'
 import type { DecisionRecorder } from './decision-recorder.ts'
 import type { PathRecords } from './path-records.ts'
@@ -38,7 +38,7 @@ function verdictFor(
   if (hello !== '') head.setHelloSource(hello, helloIn)
   const destination = routes.destination({ head, tag: packTag(listener, true) })
   // The low byte is the reason. A worker that was lost with the request is out of the question.
-  if ((reason & 0xff) === SPREAD && avoid === 0 && destination.pool.settings.name === asker.pool) {
+  if ((reason & 0xff) === SPREAD && avoid === 0 && isSpread(destination)) {
     const choice = destination.pool.chooseSpread(listener, (open) => spreadCounts.choose(open, asker, performance.now()))
     if (choice !== undefined) {
       recorder.asked(head, choice.worker === asker ? 'stayed' : 'forwarded', destination, choice)
@@ -50,4 +50,9 @@ function verdictFor(
   if (choice.kind === 'wait' || choice.worker.id === avoid) return LATER
   recorder.asked(head, 'forwarded', destination, choice)
   return choice.worker === asker ? HERE : choice.worker.id
+}
+
+/** May every worker of the pool serve it? A policy that makes requests stay chooses, and upstream pools choose by the loops of their proxies. */
+function isSpread({ pool, policy }: Destination): boolean {
+  return policy.stays === undefined && pool.settings.upstream === undefined
 }

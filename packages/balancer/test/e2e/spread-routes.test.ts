@@ -17,8 +17,9 @@ let ports: readonly number[]
 /** The app blocks for both paths. The first address asks for nothing, the second for spread. */
 const config = (api: boolean, others: boolean): BalancerConfig => ({
   app: 'http2-app.mjs',
-  pools: { web: { workers: 2 } },
+  pools: { web: { workers: 2 }, far: { workers: 2 } },
   routes: [
+    { header: { 'x-pool': 'far' }, name: 'far', pool: 'far', spread: true },
     { path: '/api/*', name: 'api', spread: api },
     { path: '/block', name: 'others', spread: others },
   ],
@@ -35,8 +36,8 @@ test.before(async () => {
 })
 
 /** How many of a burst of requests that block each worker served. */
-async function served(client: Http2Client, path: string): Promise<Map<unknown, number>> {
-  const answers = await Promise.all(Array.from({ length: BURST }, () => client.get(`${path}?ms=10`)))
+async function served(client: Http2Client, path: string, fields = {}): Promise<Map<unknown, number>> {
+  const answers = await Promise.all(Array.from({ length: BURST }, () => client.get(`${path}?ms=10`, fields)))
   assert.ok(answers.every(({ status, body }) => status === 200 && body === 'blocked'))
   const counts = new Map<unknown, number>()
   for (const { headers } of answers) counts.set(headers['x-worker'], (counts.get(headers['x-worker']) ?? 0) + 1)
@@ -61,15 +62,23 @@ test('on one connection the route with spread uses all workers, and the other on
   }
 })
 
+test('streams of another pool go to its worker with the fewest requests, from the first one on', async () => {
+  const client = new Http2Client(`http://127.0.0.1:${balancer.port}`)
+  const counts = await served(client, '/block', { 'x-pool': 'far' })
+  assert.equal([...counts.keys()].sort(), ['far/0', 'far/1'])
+  assert.ok(Math.min(...counts.values()) >= BURST / 4, JSON.stringify([...counts]))
+  client.close()
+})
+
 test('decisions and metrics say which streams were spread, and which ones stayed', async () => {
   const { out } = await runCommand(balancer, ['decisions', '--json', '-n', '1000'])
   const lines = out.split('\n').filter((line) => line !== '')
   const spread = lines.map((line) => JSON.parse(line) as Decision).filter(({ by }) => by === 'spread')
-  assert.equal([...new Set(spread.map(({ route }) => route))], ['api'])
+  assert.equal([...new Set(spread.map(({ route }) => route))], ['api', 'far'])
   assert.equal([...new Set(spread.map(({ origin }) => origin))].sort(), ['forwarded', 'stayed'])
   assert.ok(spread.every(({ worker, candidates }) => worker !== null && candidates.length === 2))
   assert.match((await runCommand(balancer, ['decisions', '-n', '1000'])).out, / forwarded +least-busy, spread +0:\d/)
-  assert.is(sumOf(await balancer.metrics(), 'switchyard_choices_total', /route="api".*by="spread"/), spread.length)
+  assert.is(sumOf(await balancer.metrics(), 'switchyard_choices_total', /by="spread"/), spread.length)
 })
 
 test('explain says whether streams are spread, and why', async () => {

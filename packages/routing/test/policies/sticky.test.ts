@@ -274,9 +274,11 @@ test('explains itself', () => {
   assert.is(keyed?.explain?.(candidates(0, 0, 0), head), `key from cookie key → slot ${slot}`)
 })
 
-test('refuses invalid bounds', () => {
+test('refuses invalid bounds, and a key in place of its hash', () => {
   for (const breakAt of [0.5, Number.NaN]) assert.throws(() => sticky({ by: ticket(), breakAt }), /breakAt: expected at least 1/)
   assert.throws(() => sticky({ by: ticket(), breakFloor: -1 }), /breakFloor: expected at least 0/)
+  for (const by of [cookie('a'), 'ticket', undefined])
+    assert.throws(() => sticky({ by: by as never }), /'by' has to be ticket\(\), learn\('a cookie'\) or a hash, such as hash\(header/)
 })
 
 test('a head with a key is bound to its worker, one without as the contained policy says; user code binds', () => {

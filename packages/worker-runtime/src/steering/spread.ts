@@ -35,7 +35,6 @@ interface PathTime {
 export type SpreadRoute = Pick<WorkerRoute, 'spread'>
 
 export class Spread {
-  private readonly listeners: ReadonlySet<number>
   private readonly inFlight: InFlight
   private readonly paths = new Map<string, PathTime>()
   /** Stands for the paths that the table has no room for. */
@@ -53,22 +52,15 @@ export class Spread {
   /** The part of the loop's busy time in which this process had a processor. On a full machine every request takes long. */
   private share = 1
 
-  private constructor(listeners: ReadonlySet<number>, inFlight: InFlight) {
-    this.listeners = listeners
+  private constructor(inFlight: InFlight) {
     this.inFlight = inFlight
     setInterval(() => this.poll(), POLL_MS).unref()
   }
 
   /** Undefined: no listener with HTTP/2 asks for it, and no route to this pool. */
   static of(starts: readonly Http2ListenerStart[] = [], routes: readonly SpreadRoute[], inFlight: InFlight): Spread | undefined {
-    const listeners = new Set(starts.filter(({ spread }) => spread).map(({ listener }) => listener))
-    const isAsked = listeners.size > 0 || (starts.length > 0 && routes.some(({ spread }) => spread === true))
-    return isAsked ? new Spread(listeners, inFlight) : undefined
-  }
-
-  /** Is it asked for? `ofRoute`: what the route of the stream says, which overrides its listener. */
-  isFor(listener: number, ofRoute: boolean | undefined): boolean {
-    return ofRoute ?? this.listeners.has(listener)
+    const isAsked = starts.some(({ spread }) => spread) || (starts.length > 0 && routes.some(({ spread }) => spread === true))
+    return isAsked ? new Spread(inFlight) : undefined
   }
 
   /** May another worker serve a request for this target, although it could stay? */

@@ -79,8 +79,8 @@ export interface SteeredStream {
 export interface StreamPlace {
   readonly place: 'here' | 'any' | 'elsewhere' | 'refuse'
   readonly route: number
-  /** What the route says of spreading; undefined: nothing. */
-  readonly spread?: boolean | undefined
+  /** What the route says of spreading, unless it is sticky; undefined: as the listener does. */
+  readonly spread: boolean | undefined
 }
 
 /** Learns where the clients of TLS connections belong. */
@@ -164,14 +164,15 @@ export class Steering {
     head.setHelloSource(socket, helloOn)
     this.proxyWatch.sample(head)
     const { table } = this.options
-    if (table.refuses(head)) return { place: 'refuse', route: 0 }
+    if (table.refuses(head)) return { place: 'refuse', route: 0, spread: false }
     const { pool, policy } = table.find(head)
     const route = policy.index
-    if (pool !== this.pool) return { place: 'elsewhere', route }
-    if (policy.policy === undefined) return { place: 'any', route, spread: policy.spread }
+    const spread = policy.policy === undefined ? policy.spread : false
+    if (pool !== this.pool) return { place: 'elsewhere', route, spread }
+    if (policy.policy === undefined) return { place: 'any', route, spread }
     const isHere = stays(policy.policy, this.self, head, isDraining)
     if (policy.ticket !== undefined) this.recordHome(socket, head, policy.policy, isHere)
-    return { place: isHere ? 'here' : 'elsewhere', route }
+    return { place: isHere ? 'here' : 'elsewhere', route, spread }
   }
 
   /** Over TLS the primary can't read requests. It learns here where the next connection of this client belongs. */

@@ -40,7 +40,8 @@ export interface StreamSteeringOptions {
 
 export class StreamSteering {
   private readonly options: StreamSteeringOptions
-  private readonly listeners: ReadonlySet<number>
+  /** By number: are streams spread there whose routes say nothing of it? */
+  private readonly listeners: ReadonlyMap<number, boolean>
   private readonly clients = new WeakMap<Http2Session, ClientConnection | 'not steered'>()
   private readonly kept: KeptOptions
   private readonly count: KeptCount = { open: 0, connecting: 0 }
@@ -50,7 +51,7 @@ export class StreamSteering {
   constructor(options: StreamSteeringOptions) {
     this.options = options
     const { token } = options
-    this.listeners = new Set(options.listeners.map(({ listener }) => listener))
+    this.listeners = new Map(options.listeners.map(({ listener, spread }) => [listener, spread]))
     this.kept = { token, maxConnections: MAX_CONNECTIONS, idleTimeoutMs: IDLE_TIMEOUT_MS }
     this.forwarding = { token, maxTries: MAX_TRIES }
   }
@@ -64,16 +65,17 @@ export class StreamSteering {
     const { steering, spread, isDraining } = this.options
     const { place, route, spread: ofRoute } = steering.place(requestOf(head, target, client.socket), isDraining())
     if (place === 'refuse') return stream.respond({ ':status': BAD_REQUEST }, { endStream: true })
-    const forward = (reason: ForwardReason, serve: () => void): void =>
-      this.forward({ stream, head, client, reason, route, begin: serve, onReset })
-    if (place === 'elsewhere') return forward('http2', begin)
+    const isSpread = ofRoute ?? this.listeners.get(client.listener) === true
+    const forward = (serve: () => void): void =>
+      this.forward({ stream, head, client, reason: isSpread ? 'spread' : 'http2', mayStay: place === 'any', route, begin: serve, onReset })
+    if (place === 'elsewhere') return forward(begin)
     if (spread === undefined) return begin()
     // The times of those that stay are part of the turns too.
     const give = (): void => {
       spread.record(target)
       begin()
     }
-    if (place === 'any' && spread.isFor(client.listener, ofRoute) && spread.wants(target)) forward('spread', give)
+    if (place === 'any' && isSpread && spread.wants(target)) forward(give)
     else give()
   }
 
@@ -88,7 +90,7 @@ export class StreamSteering {
     return client
   }
 
-  private forward({ stream, head, client, reason, route, begin, onReset }: MovedStream): void {
+  private forward({ stream, head, client, reason, mayStay, route, begin, onReset }: MovedStream): void {
     // The primary reads heads of HTTP/1.1.
     const asHttp1 = readRequestHead(head.raw, (head.flags & NGHTTP2_FLAG_END_STREAM) !== 0)
     // The app's server answers what is malformed.
@@ -108,9 +110,9 @@ export class StreamSteering {
       choose: async (failed) => {
         const target = await placement.target(question, failed)
         // A stream that could stay is served here when no other worker is found.
-        return target === 'none' && reason === 'spread' ? 'here' : target
+        return target === 'none' && mayStay ? 'here' : target
       },
-      serveHere: () => (reason === 'spread' ? this.local.add(held) : held.give()),
+      serveHere: () => (mayStay ? this.local.add(held) : held.give()),
     }).start()
   }
 }
@@ -121,6 +123,8 @@ interface MovedStream {
   readonly head: StreamHead
   readonly client: ClientConnection
   readonly reason: ForwardReason
+  /** It belongs to this pool. */
+  readonly mayStay: boolean
   readonly route: number
   readonly begin: () => void
   readonly onReset: (() => void) | undefined

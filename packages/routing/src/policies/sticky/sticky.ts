@@ -14,6 +14,8 @@ import { stickyByLearning } from './sticky-visitor.ts'
 /** The name of a cookie: a token (RFC 6265 §4.1.1). */
 export const cookieNameForm = /^[!#$%&'*+.^_`|~\w-]+$/
 
+const WAYS: ReadonlySet<string> = new Set<StickyBy['kind']>(['ticket', 'hash', 'learn'])
+
 export interface StickyOptions {
   readonly by: StickyBy
   /** Chooses for heads that are bound to no worker, and when their worker is overloaded. Default `leastBusy()`. */
@@ -46,10 +48,12 @@ export function learn(name: string): ByLearning {
 
 /**
  * Makes a sticky policy. By ticket it reads tickets only once it is bound (see `Policy.bind`); until then `otherwise` chooses.
- * Throws RangeError unless `breakAt` is at least 1 and `breakFloor` at least 0.
+ * Throws RangeError unless `breakAt` is at least 1 and `breakFloor` at least 0, and TypeError for any other `by`.
  */
 export function sticky(options: StickyOptions): Policy {
   const { by, breakAt = defaultBound.breakAt, breakFloor = defaultBound.breakFloor } = options
+  if (!WAYS.has(by?.kind))
+    throw new TypeError("sticky: 'by' has to be ticket(), learn('a cookie') or a hash, such as hash(header('x-user'))")
   if (!(breakAt >= 1)) throw new RangeError(`breakAt: expected at least 1, got ${breakAt}`)
   if (!(breakFloor >= 0)) throw new RangeError(`breakFloor: expected at least 0, got ${breakFloor}`)
   return assemble(by, options.otherwise ?? leastBusy(), { breakAt, breakFloor }, undefined)
