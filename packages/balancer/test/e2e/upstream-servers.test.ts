@@ -90,6 +90,12 @@ test('counts of a server go on when its proxy workers are replaced', async () =>
   await balancer.untilStatus((now) => requests(now) === before + 6, 'reports of the new workers')
 })
 
+test('explain --live shows the servers among which the proxy worker chooses', async () => {
+  const { out } = await runCommand(balancer, ['explain', 'GET', '/', '--live'])
+  assert.match(out, /policy +least-busy among the proxy workers, least-busy among the servers/)
+  assert.match(out, new RegExp(`legacy/1 +http://127\\.0\\.0\\.2:${two.port} +ready +1 +0 `))
+})
+
 test('decisions name the server that each request was sent to', async () => {
   const decided = async (): Promise<string> => (await runCommand(balancer, ['decisions', 'legacy'])).out
   await decided()
