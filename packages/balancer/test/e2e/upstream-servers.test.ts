@@ -81,7 +81,6 @@ test('counts of a server go on when its proxy workers are replaced', async () =>
   const requests = (status: BalancerStatus): number => serversIn(status).reduce((sum, server) => sum + server.requests, 0)
   const before = requests(await balancer.status())
   await askMany(4)
-  await balancer.untilStatus((now) => requests(now) === before + 4, 'reports of the requests')
   const pids = pidsIn(await balancer.status())
   await runCommand(balancer, ['restart', 'legacy/proxy/0'])
   await runCommand(balancer, ['restart', 'legacy/proxy/1'])
