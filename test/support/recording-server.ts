@@ -29,7 +29,11 @@ export class RecordingServer {
   readonly requests: RecordedRequest[] = []
   /** Bytes that are no request. */
   readonly garbage: string[] = []
+  /** Bytes that came behind an upgrade. They are sent back. */
+  tunnelled = ''
   answer: Answering = ok
+  /** Does the answer switch protocols? */
+  switches: (request: RecordedRequest) => boolean = ({ fields }) => valueIn(fields, 'upgrade') !== undefined
   connections = 0
   readonly open = new Set<Socket>()
   private readonly server: Server
@@ -54,6 +58,7 @@ export class RecordingServer {
   clear(): void {
     this.requests.length = 0
     this.garbage.length = 0
+    this.tunnelled = ''
   }
 
   async stop(): Promise<void> {
@@ -71,7 +76,7 @@ export class RecordingServer {
     socket.on('close', () => this.open.delete(socket))
     socket.on('end', () => socket.end())
     socket.on('data', (text: string) => {
-      if (isTunnel) return void socket.write(text, 'latin1')
+      if (isTunnel) return this.passBack(text, socket)
       received += text
       for (let read = readRequest(received, socket); read !== undefined; read = readRequest(received, socket)) {
         received = received.slice(read.bytes)
@@ -79,9 +84,16 @@ export class RecordingServer {
         if (request.method === '') this.garbage.push(request.target)
         else this.requests.push(request)
         this.answer(request, socket)
-        if (valueIn(request.fields, 'upgrade') !== undefined) isTunnel = true
+        if (!this.switches(request)) continue
+        isTunnel = true
+        return received === '' ? undefined : this.passBack(received, socket)
       }
     })
+  }
+
+  private passBack(text: string, socket: Socket): void {
+    this.tunnelled += text
+    socket.write(text, 'latin1')
   }
 }
 

@@ -122,7 +122,7 @@ export class Balancer implements Operations {
     })
     this.insight = new Insight({
       ...{ config: this.activeConfig, records: this.records, visitors: this.visitors },
-      failedExchanges: () => this.upstreams.failedExchanges,
+      upstreams: () => this.upstreams,
     })
     this.handover = new SessionHandover(this.sessions, () => this.settings.sessions.url === undefined)
     this.folder = new PrivateFolder({

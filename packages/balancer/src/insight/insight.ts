@@ -8,6 +8,7 @@ import type { ActiveConfig } from '../dispatch/active-config.ts'
 import type { PathRecords } from '../dispatch/path-records.ts'
 import type { Settings } from '../settings.ts'
 import type { FailedExchanges } from '../upstreams/server-counts.ts'
+import type { Upstreams } from '../upstreams/upstreams.ts'
 import type { BadHeadReport } from './bad-head-report.ts'
 import type { LiveExplanation } from './live-explanation.ts'
 import type { UserRequest } from './user-request.ts'
@@ -16,8 +17,7 @@ export interface InsightOptions {
   readonly config: ActiveConfig
   readonly records: PathRecords
   readonly visitors: VisitorSlots
-  /** With upstream servers. */
-  readonly failedExchanges: () => FailedExchanges[]
+  readonly upstreams: () => Pick<Upstreams, 'failedExchanges' | 'statusOf'>
 }
 
 export class Insight {
@@ -63,7 +63,7 @@ export class Insight {
 
   /** Exchanges with upstream servers that failed, by server and reason. The one that failed last is at the end. */
   get failedExchanges(): FailedExchanges[] {
-    return this.options.failedExchanges()
+    return this.options.upstreams().failedExchanges
   }
 
   /** Where this request would go at this moment. Changes nothing. */

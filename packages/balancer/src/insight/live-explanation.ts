@@ -1,12 +1,12 @@
 // Where a request would go at this moment: the routes in force, and the policy with the load of this moment. Nothing is placed, and no policy is changed.
 
 import { readClock } from '@switchyard/handoff'
-import { bindPolicy, type Candidate, type Policy, previewOf, type RequestHead, TicketSeal } from '@switchyard/routing'
+import { bindPolicy, type Candidate, type Policy, policyFromData, previewOf, type RequestHead, TicketSeal } from '@switchyard/routing'
 import type { ActiveConfig } from '../dispatch/active-config.ts'
 import type { Choice, Pool, PoolPolicy } from '../dispatch/pool.ts'
 import { headBoundsOf } from '../head-bytes.ts'
 import { type RouteSpread, routeSpread } from '../route-spread.ts'
-import type { ChoiceWay, WorkerState } from '../status.ts'
+import type { ChoiceWay, UpstreamServerStatus, WorkerState } from '../status.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import type { InsightOptions } from './insight.ts'
 import { headOf, type UserRequest } from './user-request.ts'
@@ -23,6 +23,12 @@ export interface ExplainedWorker {
   busyMs: number
   turnWaitMs: number
   latencyMs: number
+}
+
+/** The primary does not choose the server, but it knows what the proxy workers report. */
+export interface ExplainedServers {
+  policy: string
+  servers: UpstreamServerStatus[]
 }
 
 export interface LiveExplanation {
@@ -46,6 +52,8 @@ export interface LiveExplanation {
   /** Connections in the queue of the pool. */
   queued: number
   workers: ExplainedWorker[]
+  /** Among which upstream servers the worker chooses. Left out: it runs an app. */
+  upstream?: ExplainedServers | undefined
   /** Are streams of HTTP/2 spread over the pool, and why? null: the listener has no HTTP/2. */
   spread: RouteSpread | null
   /** Slots whose worker would keep the request if it were a later one on its connection. */
@@ -78,6 +86,7 @@ export function explainLive(request: UserRequest, options: InsightOptions): Live
     ...outcomeOf(pool.choose(previewing(policy), head)),
     queued: pool.queue.length,
     workers: workersOf(pool),
+    ...(pool.settings.upstream !== undefined && { upstream: serversOf(pool, routes.routes.indexOf(route), options) }),
     spread: spreadOf(config, routes.routes.indexOf(route), route.pool, head) ?? null,
     staysWith: staysWith(pool, originalPolicy(config, route.name), head, options),
   }
@@ -129,6 +138,16 @@ function workersOf(pool: Pool): ExplainedWorker[] {
       const isCandidate = pool.candidates.includes(worker)
       return { slot, generation, state, isCandidate, inFlight, connections, isFree, busyMs, turnWaitMs, latencyMs }
     })
+}
+
+/** `route`: its number; -1: no route matches. */
+function serversOf({ settings: { name, upstream } }: Pool, route: number, options: InsightOptions): ExplainedServers {
+  const data = upstream?.policies.at(route) ?? 'least-busy'
+  const { trustedProxies } = options.config.current.settings
+  return {
+    policy: data === 'own' ? 'your own' : policyFromData(data, { trustedProxies }).name,
+    servers: options.upstreams().statusOf(name) ?? [],
+  }
 }
 
 function originalPolicy(config: ActiveConfig, route: string): Policy {

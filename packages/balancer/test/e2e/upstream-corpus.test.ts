@@ -4,7 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { assert, suite } from '../../../../test/suite.ts'
 import { startHaproxy, startNginx } from '../../../../test/support/fronts.ts'
-import { type Answering, RecordingServer } from '../../../../test/support/recording-server.ts'
+import { type Answering, type RecordedRequest, RecordingServer } from '../../../../test/support/recording-server.ts'
 import { startBalancer } from './support/running-balancer.ts'
 import { corpus } from './support/upstream-corpus.ts'
 import { type CorpusOutcome, sendCase, withLowerNames } from './support/upstream-corpus-run.ts'
@@ -37,6 +37,7 @@ const OWN: Readonly<Record<string, string>> = {
   'Connection: Cookie': 'removed (RFC 9110 §7.6.1)',
   'X-Real-IP': 'the client is not believed',
   'X-Forwarded-Proto': 'the client is not believed, nor its X-Forwarded-Port',
+  'refused websocket with a request behind it': 'the connection ends with the refusal; the others pass on the next request',
   'upgrade without Connection': 'no upgrade without Connection (RFC 9110 §7.8), so Upgrade is removed',
 }
 
@@ -48,7 +49,14 @@ type Row = readonly [client: string, ...arrived: string[]]
 type Proxy = 'switchyard' | 'nginx' | 'haproxy'
 type Table = Record<string, Readonly<Record<Proxy, Row>>>
 
-const answer: Answering = ({ method, target }, socket) => {
+/** HAProxy checks the answer to the key of the corpus (RFC 6455 §1.3 has both). */
+const ACCEPT = 'Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n'
+const SWITCHES = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${ACCEPT}\r\n`
+const switches = ({ target }: RecordedRequest): boolean => target === '/switch'
+
+const answer: Answering = (request, socket) => {
+  if (switches(request)) return void socket.write(SWITCHES)
+  const { method, target } = request
   const body = method === 'HEAD' ? '' : 'ok'
   socket.write(`HTTP/1.1 ${target.startsWith('/refuse') ? '400 No' : '200 OK'}\r\nContent-Length: 2\r\n\r\n${body}`)
 }
@@ -56,7 +64,7 @@ const answer: Answering = ({ method, target }, socket) => {
 /** nginx and HAProxy pass on upgrades that the server has not accepted. The next request must not come on such a connection. */
 const answerOnce: Answering = (request, socket) => {
   answer(request, socket)
-  if (request.fields.some(([name]) => name.toLowerCase() === 'upgrade')) socket.end()
+  if (!switches(request) && request.fields.some(([name]) => name.toLowerCase() === 'upgrade')) socket.end()
 }
 
 const known = JSON.parse(readFileSync(FIXTURE, 'utf8')) as Table
@@ -65,6 +73,7 @@ let outcomes: Readonly<Record<Proxy, ReadonlyMap<string, CorpusOutcome>>>
 
 test.before(async () => {
   server = await RecordingServer.start()
+  server.switches = switches
   const ours = await startBalancer({ config: { pools: { up: { workers: 1, upstream: [`http://127.0.0.1:${server.port}`] } } } })
   const switchyard = await sendAll('switchyard', ours.port, answer)
   assert.is(await ours.stop(), 0)

@@ -81,13 +81,18 @@ test('counts of a server go on when its proxy workers are replaced', async () =>
   const requests = (status: BalancerStatus): number => serversIn(status).reduce((sum, server) => sum + server.requests, 0)
   const before = requests(await balancer.status())
   await askMany(4)
-  await balancer.untilStatus((now) => requests(now) === before + 4, 'reports of the requests')
   const pids = pidsIn(await balancer.status())
   await runCommand(balancer, ['restart', 'legacy/proxy/0'])
   await runCommand(balancer, ['restart', 'legacy/proxy/1'])
   assert.ok(!pidsIn(await balancer.status()).some((pid) => pids.includes(pid)))
   await askMany(2)
   await balancer.untilStatus((now) => requests(now) === before + 6, 'reports of the new workers')
+})
+
+test('explain --live shows the servers among which the proxy worker chooses', async () => {
+  const { out } = await runCommand(balancer, ['explain', 'GET', '/', '--live'])
+  assert.match(out, /policy +least-busy among the proxy workers, least-busy among the servers/)
+  assert.match(out, new RegExp(`legacy/1 +http://127\\.0\\.0\\.2:${two.port} +ready +1 +0 `))
 })
 
 test('decisions name the server that each request was sent to', async () => {

@@ -29,14 +29,17 @@ export function serveInOrder(socket: Duplex, response: ServerResponse, serve: ()
 /** As `serveInOrder`, for an upgrade: it has no response, and nothing is read as a request behind it. */
 export function upgradeInOrder(socket: Duplex, upgrade: () => void): void {
   if (responseOn(socket as Socket) === undefined) return upgrade()
-  // Node has taken its listener away, and a large response would never end.
+  // Node has taken its listeners away. Without them a large response would never end, and an error of the client's would end the worker.
   const onDrain = (): void => void responseOn(socket as Socket)?.emit('drain')
   socket.on('drain', onDrain)
+  socket.on('error', ignore)
   const poll = (): void => {
     const before = responseOn(socket as Socket)
     if (before !== undefined) return void before.once('finish', () => process.nextTick(poll))
     socket.off('drain', onDrain)
+    if (socket.destroyed) return
     upgrade()
+    socket.off('error', ignore)
   }
   poll()
 }
@@ -86,3 +89,5 @@ class Waiting {
     if (--this.count === 0) this.socket.resume()
   }
 }
+
+function ignore(): void {}

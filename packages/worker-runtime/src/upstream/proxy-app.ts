@@ -104,7 +104,10 @@ async function run(runtime: Runtime, start: UpstreamStart): Promise<void> {
     probes?.(servers.all)
     report()
   })
-  onDrain(() => servers.close())
+  onDrain(() => {
+    servers.close()
+    report()
+  })
   const prefixes = { strip: start.stripPrefix, add: start.addPrefix }
   const addresses: readonly ServerAddress[] = runtime.start.listeners ?? [{ port: 0 }]
   for (const { host, port, path } of addresses) {

@@ -53,7 +53,8 @@ function serve(client: ClientConnection, request: IncomingMessage, response: Ser
 
 /** Node gives every upgrade here, whatever its protocol. Others than websockets would bypass the routes, so only those are passed on. */
 function upgrade(request: IncomingMessage, client: Duplex, behindHead: Buffer, options: ProxyServerOptions): void {
-  if (refused.has(client)) return
+  // Node has taken its listener away.
+  if (refused.has(client)) return void client.on('error', ignore)
   const { headers } = request
   if (headers.upgrade?.trim().toLowerCase() !== 'websocket') return refuseUpgrade(client, 501, 'unknown upgrade')
   const length = headers['content-length']
@@ -72,3 +73,5 @@ function proxiedOf(request: IncomingMessage, isUpgrade: boolean, { fields, prefi
   const proxied = proxiedFields(request, found.authority, isUpgrade, fields)
   return 'status' in proxied ? proxied : { ...proxied, target: found.target }
 }
+
+function ignore(): void {}

@@ -111,4 +111,20 @@ test('a response before an upgrade that waits for its slow client is told to go 
   assert.ok(received().includes('end of 1'))
 })
 
+test('a client that resets the connection while its upgrade waits ends nothing but its connection', async () => {
+  const { client, served, server } = await open()
+  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
+  client.write(`GET /1 ${HEAD}\r\nGET /2 ${HEAD}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+  const socket = await accepted
+  await until(() => served.length === 1)
+  await turn()
+  client.resetAndDestroy()
+  const { response } = served[0] as { response?: ServerResponse }
+  await until(() => {
+    response?.write('x'.repeat(100_000))
+    return socket.destroyed
+  })
+  assert.is(served.length, 1)
+})
+
 test.run()

@@ -1,12 +1,12 @@
 // `balancer explain --live`: asks the running balancer where a request would go now, with the load of this moment.
 
-import type { LiveExplanation } from '../../insight/live-explanation.ts'
+import type { ExplainedServers, LiveExplanation } from '../../insight/live-explanation.ts'
 import { requestText, type UserRequest } from '../../insight/user-request.ts'
 import { slotName } from '../../worker-name.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
 import { counted, duration, spreadLine, table } from '../format.ts'
 import type { CliIo } from '../io.ts'
-import { printableJson } from '../printable.ts'
+import { printable, printableJson } from '../printable.ts'
 
 export interface ExplainLiveOptions extends FindBalancerOptions {
   json?: boolean | undefined
@@ -30,7 +30,7 @@ export async function explainLive(request: UserRequest, options: ExplainLiveOpti
 
 /** Several lines without the last line end. `hasRequest`: it is about a request, and not about a TLS connection alone. */
 export function explanationText(explanation: LiveExplanation, hasRequest = true): string {
-  const { refused, route, tried, pool, proxy, policy, key, why, workers, queued, staysWith, spread } = explanation
+  const { refused, route, tried, pool, proxy, policy, key, why, workers, queued, staysWith, spread, upstream } = explanation
   if (refused !== null) return `The primary refuses this head: ${refused}.`
   const candidates = workers.filter(({ isCandidate }) => isCandidate)
   return [
@@ -39,7 +39,7 @@ export function explanationText(explanation: LiveExplanation, hasRequest = true)
     table([
       ['route', route],
       ['pool', `${pool} (${counted(candidates.length, 'candidate')}, ${counted(queued, 'connection')} waiting)`],
-      ['policy', policy],
+      ['policy', upstream === undefined ? policy : `${policy} among the proxy workers, ${upstream.policy} among the servers`],
       ['key', key === null ? 'none' : `${key.kind} #${key.hash}`],
       ['choice', choiceText(explanation)],
       ['why', why],
@@ -59,7 +59,20 @@ export function explanationText(explanation: LiveExplanation, hasRequest = true)
         milliseconds(worker.latencyMs),
       ]),
     ]),
+    ...(upstream === undefined ? [] : ['', serversText(pool, upstream)]),
   ].join('\n')
+}
+
+/** The servers among which the proxy worker chooses. */
+function serversText(pool: string, { servers }: ExplainedServers): string {
+  return table([
+    ['SERVER', 'UPSTREAM', 'STATE', 'WEIGHT', 'IN FLIGHT', 'LATENCY'],
+    ...servers.map(({ slot, name, address, state, weight, inFlight, latencyMs }) => [
+      slotName({ pool, slot }),
+      `${printable(name ?? '-')}${address === null ? '' : ` (${printable(address)})`}`,
+      ...[state, String(weight), String(inFlight), milliseconds(latencyMs)],
+    ]),
+  ])
 }
 
 function choiceText({ pool, proxy, worker, by, waitsFor }: LiveExplanation): string {

@@ -29,15 +29,17 @@ const MARKER = 'GET /marker HTTP/1.1\r\nHost: site.test\r\nConnection: close\r\n
 export async function sendCase(
   port: number,
   server: RecordingServer,
-  { bytes }: CorpusCase,
+  { bytes, behind }: CorpusCase,
   expected: string | undefined,
 ): Promise<CorpusOutcome> {
   server.clear()
+  const faults: string[] = []
   const client = await new RawClient(port).connected()
   client.write(bytes)
   const got = await answered(client, expected === 'silence' ? SILENCE_MS : patience(ANSWER_MS))
+  if (got === '101' && (await client.bytes(behind.length)).toString('latin1') !== behind) faults.push('other bytes came back')
   client.destroy()
-  const faults: string[] = []
+  const { tunnelled } = server
   // The next request uses the same connection to the server.
   const marker = await new RawClient(port).connected()
   const answer = await marker.write(MARKER).answer()
@@ -47,7 +49,11 @@ export async function sendCase(
   const others = server.requests.filter(({ target }) => target !== '/marker')
   if (others.length < server.requests.length - 1) faults.push('two markers')
   faults.push(...server.garbage.map((text) => `no request: ${text.slice(0, SHOWN)}`))
-  return { client: got, arrived: others.map((request) => lineOf(request, server.port)), faults }
+  return {
+    client: got,
+    arrived: [...others.map((request) => lineOf(request, server.port)), ...(tunnelled === '' ? [] : [`tunnel | ${tunnelled}`])],
+    faults,
+  }
 }
 
 /** Waits until the proxy has answered, has closed the connection, or was silent for so long. */

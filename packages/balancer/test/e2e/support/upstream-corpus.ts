@@ -4,6 +4,8 @@ export interface CorpusCase {
   readonly name: string
   /** What the client sends, one character per byte. */
   readonly bytes: string
+  /** Of these bytes, those that the server gets and sends back after it has switched protocols. */
+  readonly behind: string
 }
 
 const HOST = 'Host: site.test\r\n'
@@ -225,6 +227,14 @@ const upgrades: Record<string, string> = {
   'HTTP/2 preface': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
 }
 
+/** The server switches protocols, and sends back what comes then. */
+const BEHIND: Record<string, string> = {
+  'accepted websocket': '',
+  'accepted websocket with bytes behind it': '\x81\x02hi',
+  'accepted websocket with a request behind it': 'GET /behind HTTP/1.1\r\nHost: x\r\n\r\n',
+}
+const accepted = Object.fromEntries(Object.entries(BEHIND).map(([name, behind]) => [name, request('GET /switch', UPGRADE, behind)]))
+
 const trailers: Record<string, string> = {
   trailer: post('Transfer-Encoding: chunked\r\nTrailer: X-T\r\n', '5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n'),
   'two trailers': post('Transfer-Encoding: chunked\r\n', '5\r\nhello\r\n0\r\nX-T: 1\r\nX-U: 2\r\n\r\n'),
@@ -248,6 +258,6 @@ const sizes: Record<string, string> = {
   '2,000 chunks': post('Transfer-Encoding: chunked\r\n', `${'1\r\na\r\n'.repeat(2_000)}0\r\n\r\n`),
 }
 
-const all = { ...framing, ...spellings, ...syntax, ...targets, ...hosts, ...fields, ...upgrades, ...trailers, ...sizes }
+const all = { ...framing, ...spellings, ...syntax, ...targets, ...hosts, ...fields, ...upgrades, ...accepted, ...trailers, ...sizes }
 
-export const corpus: readonly CorpusCase[] = Object.entries(all).map(([name, bytes]) => ({ name, bytes }))
+export const corpus: readonly CorpusCase[] = Object.entries(all).map(([name, bytes]) => ({ name, bytes, behind: BEHIND[name] ?? '' }))

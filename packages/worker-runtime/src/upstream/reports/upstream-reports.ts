@@ -7,7 +7,7 @@ import type { UpstreamServers } from '../servers/upstream-servers.ts'
 import type { FailureCounts } from './failure-counts.ts'
 
 const INTERVAL_MS = 1000
-/** While a server drains, the primary waits for its end. */
+/** While a server drains, the primary waits for its end. While the worker drains, what it has not reported is lost with it. */
 const DRAINING_INTERVAL_MS = 50
 
 export interface UpstreamReportsOptions {
@@ -26,7 +26,7 @@ export function startUpstreamReports({ runtime, servers, failures }: UpstreamRep
     const text = JSON.stringify(now)
     if (text !== last) runtime.send({ switchyard: 'upstream', report: now })
     last = text
-    const drains = now.servers.some(({ state, inFlight }) => state === 'draining' && inFlight > 0)
+    const drains = servers.isClosed || now.servers.some(({ state, inFlight }) => state === 'draining' && inFlight > 0)
     timer = setTimeout(report, drains ? DRAINING_INTERVAL_MS : INTERVAL_MS)
     timer.unref()
   }

@@ -29,6 +29,7 @@ export class UpstreamServers {
   private readonly known = new Map<string, UpstreamServer>()
   private listed: ReadonlySet<UpstreamServer> = new Set()
   private version = 0
+  private closed = false
 
   constructor(options: UpstreamServersOptions) {
     this.options = options
@@ -137,12 +138,18 @@ export class UpstreamServers {
       )
   }
 
+  /** Does the worker drain? */
+  get isClosed(): boolean {
+    return this.closed
+  }
+
   get waitingCount(): number {
     return this.waiting.size
   }
 
   /** No connection is kept from now on. */
   close(): void {
+    this.closed = true
     for (const { connections } of this.known.values()) connections.close()
   }
 }
