@@ -1,6 +1,6 @@
 // One million requests over HTTP/2 while one reload follows the other: the long form of e2e/http2-reload.test.ts. Beside it h2load runs again and again. It opens
 // no second connection after a GOAWAY, and calls requests begun that it never sends. So what counts is that each request which a worker got was answered.
-// REQUESTS=50000 makes it shorter. WHAT=secure: over TLS; own: an app's own server.
+// REQUESTS=50000 makes it shorter, and MINUTES=10 bounds it: fewer requests by then fail it. WHAT=secure: over TLS; own: an app's own server.
 
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
@@ -12,11 +12,12 @@ import { makeCertificate } from '../test/support/certificate-maker.ts'
 
 const REQUESTS = Number(process.env.REQUESTS ?? 1_000_000)
 const WORKERS = 2
+const MINUTES = Number(process.env.MINUTES ?? 50)
 const WHAT = process.env.WHAT ?? 'plain'
 const H2LOAD = ['-n', '2000', '-c', '4', '-m', '20']
 const COUNTS = /requests: (\d+) total, (\d+) started, (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout/
 const SERVED = /^switchyard_requests_total\{.*\} (\d+)$/gm
-const test = suite(`reloads under HTTP/2 (${WHAT})`, { timeoutMs: 55 * 60_000 })
+const test = suite(`reloads under HTTP/2 (${WHAT})`, { timeoutMs: (MINUTES + 5) * 60_000 })
 
 test(`${REQUESTS} requests while workers are replaced without a pause: none fails`, async () => {
   const tls = makeCertificate(temporaryFolder(), 'site', { names: ['localhost'] })
@@ -32,7 +33,8 @@ test(`${REQUESTS} requests while workers are replaced without a pause: none fail
   await balancer.untilAllReady()
   const url = `${WHAT === 'secure' ? 'https' : 'http'}://127.0.0.1:${balancer.port}`
   let isOver = false
-  const running = reloadUnderHttp2({ balancer, url, clients: 4, streams: 20, requests: REQUESTS, path: '/hello', progress: console.log })
+  const bounds = { requests: REQUESTS, maxMs: MINUTES * 60_000 }
+  const running = reloadUnderHttp2({ balancer, url, clients: 4, streams: 20, ...bounds, path: '/hello', progress: console.log })
   void running.finally(() => {
     isOver = true
   })
@@ -44,6 +46,7 @@ test(`${REQUESTS} requests while workers are replaced without a pause: none fail
     sums.started += started ?? 0
     sums.succeeded += succeeded ?? 0
     sums.notSent += (total ?? 0) - (started ?? 0)
+    if (sums.runs % 50 === 0) console.log(`h2load: ${JSON.stringify(sums)}`)
   }
   const { faults, ...totals } = await running
   console.log(JSON.stringify({ ...totals, h2load: sums }))

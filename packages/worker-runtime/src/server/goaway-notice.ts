@@ -24,8 +24,14 @@ export function announceGoaway(session: ServerHttp2Session, connection: Socket |
     then()
   }
   const timer = setTimeout(end, ANSWER_MS).unref()
-  connection.write(NOTICE)
-  // Too many of the app's own pings may be under way.
-  if (!session.ping(end)) setImmediate(end)
+  const announce = (): void => {
+    if (isOver || session.destroyed || !connection.writable) return end()
+    // The first frame of a server is SETTINGS (RFC 9113 §3.4). Node writes it some turns of the loop after the session has begun.
+    if (connection.bytesWritten === 0) return void setImmediate(announce)
+    connection.write(NOTICE)
+    // Too many of the app's own pings may be under way.
+    if (!session.ping(end)) setImmediate(end)
+  }
+  announce()
   return true
 }

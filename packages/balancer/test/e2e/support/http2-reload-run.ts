@@ -15,6 +15,8 @@ export interface Http2ReloadOptions {
   /** Requests that each client has in flight. */
   readonly streams: number
   readonly requests: number
+  /** The run ends then, with fewer requests. Default: it does not. */
+  readonly maxMs?: number
   readonly path: string
   readonly progress?: ((line: string) => void) | undefined
 }
@@ -36,7 +38,8 @@ const MAX_FAULTS = 20
 const NOTICE = 2 ** 31 - 1
 
 export async function reloadUnderHttp2(options: Http2ReloadOptions): Promise<Http2ReloadTotals> {
-  const { balancer, url, clients, streams, requests, path, progress } = options
+  const { balancer, url, clients, streams, requests, maxMs = Number.POSITIVE_INFINITY, path, progress } = options
+  const untilMs = performance.now() + maxMs
   const faults: string[] = []
   let [answered, begun, repeated, unsent, connections, reloads] = [0, 0, 0, 0, 0, 0]
 
@@ -44,8 +47,12 @@ export async function reloadUnderHttp2(options: Http2ReloadOptions): Promise<Htt
     if (faults.length < MAX_FAULTS) faults.push(fault)
   }
 
+  function isDone(): boolean {
+    return begun >= requests || performance.now() >= untilMs
+  }
+
   async function runClient(): Promise<void> {
-    while (begun < requests && faults.length < MAX_FAULTS) {
+    while (!isDone() && faults.length < MAX_FAULTS) {
       const client = new Http2Client(url)
       connections++
       let lastStream = NOTICE
@@ -63,7 +70,7 @@ export async function reloadUnderHttp2(options: Http2ReloadOptions): Promise<Htt
   /** Sends one request after the other, until the connection ends. */
   async function sendAll(client: Http2Client, lastStream: () => number): Promise<void> {
     const { session } = client
-    while (begun < requests && !session.closed && !session.destroyed) {
+    while (!isDone() && !session.closed && !session.destroyed) {
       begun++
       const stream = client.open(path, {}, true)
       const { status, rstCode } = await answerOf(stream)
