@@ -15,8 +15,8 @@ import { Staggered } from './staggered.ts'
 const POLL_MS = 25
 /** The primary may have just told another worker to forward a request to this one. */
 const FORWARD_MS = 250
-/** The least time that `onDrain` listeners have before websockets are ended, however short the spread. */
-const LEAST_FOR_LISTENERS_MS = 1000
+/** The least time that `onDrain` listeners have before websockets are ended, and clients of HTTP/2 to answer, however short the spread. */
+const LEAST_MS = 1000
 /**
  * The client of an engine.io session opens its next poll within this time. A session that was closed without an open poll stays this long, so that
  * the client's next request learns of the end.
@@ -84,13 +84,14 @@ export class Drain {
 
   private begin(spreadMs: number): void {
     const { mover, outbox } = this.options
+    const patienceMs = Math.max(spreadMs, LEAST_MS)
     mover.startDraining()
-    this.poll()
+    this.poll(patienceMs)
     outbox.flushReturns()
     // setImmediate: after a blocked loop, the bytes that have arrived are read first. Otherwise busy clients would look silent.
-    this.timer = setInterval(() => setImmediate(() => this.poll()), POLL_MS)
+    this.timer = setInterval(() => setImmediate(() => this.poll(patienceMs)), POLL_MS)
     const done = Promise.all(listeners.map((listener) => this.run(listener)))
-    const bound = setTimeout(() => this.beginClosing(spreadMs), Math.max(spreadMs, LEAST_FOR_LISTENERS_MS)).unref()
+    const bound = setTimeout(() => this.beginClosing(spreadMs), patienceMs).unref()
     void done.then(() => {
       clearTimeout(bound)
       this.listenersDone = true
@@ -112,12 +113,13 @@ export class Drain {
     this.closing ??= { webSockets: new Staggered(now, spreadMs, chance), sessions: new Staggered(now, spreadMs, chance) }
   }
 
-  private poll(): void {
+  /** `patienceMs`: how long a client of HTTP/2 may take to read that its connection ends. */
+  private poll(patienceMs: number): void {
     if (this.reported === 'drained at last') return
     const now = performance.now()
     const { servers, mover, http2Sessions, inFlight, outbox } = this.options
     this.closeDue(now)
-    for (const session of http2Sessions.open) http2Sessions.end(session)
+    for (const session of http2Sessions.open) http2Sessions.end(session, patienceMs)
     const betweenWorkers: (() => void)[] = []
     let remaining = outbox.unsent + this.openSessionCount(now)
     for (const server of servers()) {

@@ -20,6 +20,8 @@ const MAX_IDLE = 32
 /** How long a connection over TLS that is to end waits for the next streams, without any and with some under way. */
 const QUIET_MS = 300
 const BUSY_MS = 1000
+/** How long an idle client may take to read the announcement of the end. */
+const IDLE_ANSWER_MS = 1000
 
 /** Gives a connection to the app's server. */
 export type Announce = (socket: Socket) => void
@@ -105,12 +107,13 @@ export class Session {
    * Ends the connection behind its streams. A client without TLS is told before, so that it begins no stream that would be refused. Over TLS, GOAWAY is sent
    * when the next streams have come, before their responses: at that moment the client probably sends no more.
    */
-  close(why: 'drain' | 'idle'): void {
+  close(why: 'drain' | 'idle', answerMs: number): void {
     if (this.isClosing || this.session.closed) return
     this.isClosing = true
     this.counts.end(why)
-    if (announceGoaway(this.session, this.connection, this.closeNow)) return
-    this.closing = setTimeout(this.closeNow, this.streams.size === 0 ? QUIET_MS : BUSY_MS).unref()
+    if (announceGoaway(this.session, { connection: this.connection, answerMs, onRead: this.closeNow })) return
+    // Streams that came while the loop was blocked are read before the immediate.
+    this.closing = setTimeout(() => setImmediate(this.closeNow), this.streams.size === 0 ? QUIET_MS : BUSY_MS).unref()
   }
 
   private readonly closeNow = (): void => {
@@ -205,7 +208,7 @@ export class Session {
     if (this.control.isTooHigh(bytes, nowMs)) return this.breakOff('control-bytes')
     if (nowMs < this.nextPollMs) return
     this.nextPollMs = nowMs + this.pollMs
-    if (streams.size === 0 && nowMs - this.idleSinceMs >= start.idleTimeoutMs) return this.close('idle')
+    if (streams.size === 0 && nowMs - this.idleSinceMs >= start.idleTimeoutMs) return this.close('idle', IDLE_ANSWER_MS)
     for (const stream of streams) {
       // Its response is written, and the client has not accepted all of it.
       if (old.has(stream) && stream.writableEnded && stream.listenerCount('timeout') === 0)

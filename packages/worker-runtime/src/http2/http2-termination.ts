@@ -66,7 +66,7 @@ export class Http2Termination {
     this.counts.sessions++
     this.timer ??= setInterval(() => this.poll(performance.now()), POLL_MS).unref()
     session.once('close', () => this.forget(own))
-    this.sessions.add(session, () => own.close('drain'), server)
+    this.sessions.add(session, (answerMs) => own.close('drain', answerMs), server)
   }
 
   private forget(own: Session): void {

@@ -6,12 +6,18 @@ import type { Server } from 'node:net'
 import { connectionOf } from '@switchyard/handoff'
 import { announceGoaway } from './goaway-notice.ts'
 
+/** Clients that are short of processor time need seconds. */
+const ANSWER_MS = 5000
+
+/** Ends a session. `answerMs`: how long the client may take to read the announcement of the end. */
+export type EndSession = (answerMs: number) => void
+
 export class Http2Sessions {
   /** How each one is ended, and the server whose HTTP/2 ends in front of it. */
-  private readonly all = new Map<ServerHttp2Session, { readonly end: () => void; readonly server: Server | undefined }>()
+  private readonly all = new Map<ServerHttp2Session, { readonly end: EndSession; readonly server: Server | undefined }>()
 
   /** A session has begun. `end` sends GOAWAY. `server`: it must end with this server; left out: the app's server of HTTP/2 does as Node does. */
-  add(session: ServerHttp2Session, end = () => endSession(session), server?: Server): void {
+  add(session: ServerHttp2Session, end: EndSession = (answerMs) => endSession(session, answerMs), server?: Server): void {
     this.all.set(session, { end, server })
     session.once('close', () => this.all.delete(session))
   }
@@ -22,10 +28,10 @@ export class Http2Sessions {
   }
 
   /** Sends GOAWAY, and forgets the session. */
-  end(session: ServerHttp2Session): void {
+  end(session: ServerHttp2Session, answerMs = ANSWER_MS): void {
     const one = this.all.get(session)
     this.all.delete(session)
-    one?.end()
+    one?.end(answerMs)
   }
 
   /** The app has closed its server. Kept-alive connections of HTTP/1.1 end then too. */
@@ -35,9 +41,9 @@ export class Http2Sessions {
 }
 
 /** A session of the app's own server. */
-function endSession(session: ServerHttp2Session): void {
+function endSession(session: ServerHttp2Session, answerMs: number): void {
   const close = (): void => {
     if (!session.destroyed) session.close()
   }
-  if (!announceGoaway(session, connectionOf(session), close)) close()
+  if (!announceGoaway(session, { connection: connectionOf(session), answerMs, onRead: close })) close()
 }
