@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import { responseOn } from '@switchyard/handoff'
 import type { Http2ListenerStart } from '../http2-start.ts'
 import { announceGoaway } from '../server/goaway-notice.ts'
+import { closeSession } from '../server/http2-sessions.ts'
 import { ControlBytes } from './control-bytes.ts'
 import type { Http2Counts } from './http2-counts.ts'
 import { readRequestHead } from './request-head.ts'
@@ -117,7 +118,7 @@ export class Session {
   }
 
   private readonly closeNow = (): void => {
-    if (!this.session.destroyed && !this.session.closed) this.session.close()
+    if (!this.session.destroyed && !this.session.closed) closeSession(this.session, this.connection)
     for (const begin of this.held.splice(0)) begin()
   }
 

@@ -2,9 +2,10 @@
 // sends the rest over a new connection (GOAWAY, RFC 9113 §6.8).
 
 import type { ServerHttp2Session } from 'node:http2'
-import type { Server } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { connectionOf } from '@switchyard/handoff'
 import { announceGoaway } from './goaway-notice.ts'
+import { destroyWhenQuiet } from './lingering-close.ts'
 
 /** Clients that are short of processor time need seconds. */
 const ANSWER_MS = 5000
@@ -42,8 +43,15 @@ export class Http2Sessions {
 
 /** A session of the app's own server. */
 function endSession(session: ServerHttp2Session, answerMs: number): void {
+  const connection = connectionOf(session)
   const close = (): void => {
-    if (!session.destroyed) session.close()
+    if (!session.destroyed) closeSession(session, connection)
   }
-  if (!announceGoaway(session, { connection: connectionOf(session), answerMs, onRead: close })) close()
+  if (!announceGoaway(session, { connection, answerMs, onRead: close })) close()
+}
+
+/** Sends the last GOAWAY. Behind the last stream, Node half-closes the connection and waits for the client without a bound. */
+export function closeSession(session: ServerHttp2Session, connection: Socket | undefined): void {
+  connection?.once('finish', () => destroyWhenQuiet(connection))
+  session.close()
 }

@@ -15,14 +15,13 @@ import {
   tagOf,
 } from '@switchyard/handoff'
 import { isBetweenWorkers } from '../forward/forwarded.ts'
+import { destroyWhenQuiet, lingerAtEnd } from '../server/lingering-close.ts'
 import type { BoundConnections } from './bound-connections.ts'
 import { headOf, lastRequestOn, packReason } from './steering.ts'
 import type { WorkerRouteTable } from './worker-routes.ts'
 
 /** A connection with no traffic for this long can be ended: its client is hardly about to send. */
 const SILENT_MS = 1000
-/** How long an ended connection still reads and discards. Bytes left unread would make the kernel reset it, and the client would lose our FIN. */
-const LINGER_MS = 2000
 const REST = giveBackReasons.indexOf('rest')
 
 /** The connections of a server that are between two requests; undefined if Node does not tell. */
@@ -150,6 +149,7 @@ export class ConnectionMover {
   private endWith(response: ServerResponse, socket: Socket): void {
     if (response.headersSent || !response.shouldKeepAlive) return
     response.shouldKeepAlive = false
+    if (!this.lastResponses.has(socket)) lingerAtEnd(socket, () => this.lastResponses.get(socket)?.req)
     this.lastResponses.set(socket, response)
   }
 
@@ -185,7 +185,7 @@ export class ConnectionMover {
   private end(socket: Socket): void {
     this.ended.add(socket)
     socket.end()
-    setTimeout(() => socket.destroy(), LINGER_MS).unref()
+    destroyWhenQuiet(socket, () => false)
   }
 }
 
