@@ -137,7 +137,10 @@ export interface PoolConfig extends JobConfig {
   autoscale?: AutoscaleConfig | undefined
   /** Age at which a connection moves to a newly picked worker, or closes, plus or minus a tenth. Left out: never. */
   maxConnectionAgeMs?: number | undefined
-  /** The time over which a draining worker closes its websockets, one after the other. Default 5000, or `drainTimeoutMs` if that is less. */
+  /**
+   * The time over which a draining worker closes its websockets, one after the other, and in which clients of HTTP/2 read that their connection ends.
+   * Default 5000, or `drainTimeoutMs` if that is less.
+   */
   drainSpreadMs?: number | undefined
   /** Where tickets bring visitors back: a draining worker ends after this time without a visit. Default 1000, or `drainTimeoutMs` if that is less. */
   drainReturnMs?: number | undefined
