@@ -73,6 +73,7 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
     ['certificates'],
     ['listeners'],
     ['decisions'],
+    ['attackers'],
     ['upstreams'],
     ['dispatch'],
     ['reload'],

@@ -13,6 +13,7 @@ const REASONS = {
   'ambiguous-head': 'ambiguous head (400)',
   'too-many-unrouted': 'too many not yet routed (503)',
   'too-many-unrouted-per-address': 'too many from one address (429)',
+  'client-refused': 'cut too often before (429)',
   'no-worker': 'no worker (503)',
   'queue-full': 'queue full (503)',
   'queue-timeout': 'waited too long (503)',

@@ -1,6 +1,7 @@
 // A balancer: wires its parts, in the order of their layers, and starts and stops them. The path of a connection is dispatch/dispatcher.ts.
 
 import type { Acceptor } from '@switchyard/handoff'
+import { openRefusedClients } from './attackers/listener-clients.ts'
 import { Counts } from './counts/counts.ts'
 import type { MetricStore } from './counts/metric-store.ts'
 import { acceptorOptions } from './dispatch/acceptor-options.ts'
@@ -22,7 +23,7 @@ import { ConfigListeners } from './listeners/config-listeners.ts'
 import { ExtraSockets } from './listeners/extra-sockets.ts'
 import { FreePorts } from './listeners/free-ports.ts'
 import { ListenRequests } from './listeners/listen-requests.ts'
-import { Listeners } from './listeners/listeners.ts'
+import { addressText, Listeners } from './listeners/listeners.ts'
 import { WorkerServers } from './listeners/worker-servers.ts'
 import type { OperationResult, Operations, ScaleChange } from './operations.ts'
 import { readLoops, readStatus } from './read-status.ts'
@@ -123,6 +124,10 @@ export class Balancer implements Operations {
     this.insight = new Insight({
       ...{ config: this.activeConfig, records: this.records, visitors: this.visitors },
       upstreams: () => this.upstreams,
+      listenerText: (number) => {
+        const bound = this.listeners.get(number)
+        return bound && addressText(bound)
+      },
     })
     this.handover = new SessionHandover(this.sessions, () => this.settings.sessions.url === undefined)
     this.folder = new PrivateFolder({
@@ -137,7 +142,9 @@ export class Balancer implements Operations {
     const health = { path: () => this.settings.healthPath, isReady: () => !this.isStopping() && this.lifetime.isServing() }
     const workers = () => this.supervisor.workers()
     this.configListeners = new ConfigListeners({ listeners: this.listeners, acceptor: this.acceptor, events, health, workers })
-    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor, answers: this.configListeners.answers })
+    const listener = (number: number) => this.listeners.get(number)?.asked
+    const refusedClients = openRefusedClients({ events, listener, trustedProxies: () => this.settings.trustedProxies })
+    this.dispatcher = new Dispatcher({ ...path, acceptor: this.acceptor, answers: this.configListeners.answers, refusedClients })
     this.acceptor.start(this.dispatcher)
     claims.start(this.dispatcher)
     queues.start(this.dispatcher)
@@ -186,7 +193,8 @@ export class Balancer implements Operations {
     const firsts = new FirstWorkers({ events, messages, supervisor: this.supervisor }, startMessage !== undefined)
     firsts.subscribe((entry) => this.upgrades.sendChange(FIRST, entry))
     followReports(messages, {
-      ...{ pools, tlsTickets, visitors: this.visitors, handover: this.handover },
+      ...{ pools, tlsTickets, refusedClients, visitors: this.visitors, handover: this.handover },
+      cutConnections: this.records.cutConnections,
       onHeaderLimit: (bytes) => this.settings.limits.maxHeadBytes ?? this.acceptor.allowHeads(headBoundsFor(bytes)),
     })
     this.jobs = new Jobs({ events, pools: settings.pools, runs: this.supervisor, reload: (pool) => this.operator.reloadAtItsTime(pool) })
@@ -194,7 +202,9 @@ export class Balancer implements Operations {
     // ---- Operations ----
     const { acceptor, activeConfig: config, changes, dispatcher, extraSockets, folder, jobs, listeners, listenRequests } = this
     const { configListeners, sessions, supervisor, upstreams, visitors } = this
-    this.adoption = new ConfigAdoption({ config, configListeners, supervisor, changes, sessions, visitors, redisSharing, jobs, upstreams })
+    this.adoption = new ConfigAdoption({
+      ...{ config, configListeners, supervisor, changes, sessions, visitors, redisSharing, jobs, upstreams, refusedClients },
+    })
     this.operator = new Operator({ supervisor, events, config: this.adoption, jobs, upstreams })
     this.upgrades = new Upgrade(
       {

@@ -2,7 +2,7 @@
 
 import { EventEmitter } from 'node:events'
 import type { ProxyHeaderFault } from '@switchyard/handoff'
-import type { LineBlock } from '@switchyard/worker-runtime'
+import type { CutReason, LineBlock } from '@switchyard/worker-runtime'
 import type { Advice } from './advice.ts'
 import type { JobExit } from './status.ts'
 
@@ -17,6 +17,15 @@ export interface Seat {
 }
 
 export type { RefusalReason } from '@switchyard/handoff'
+
+/** A client whose new connections are refused for `forMs`. `more`: clients that were not reported since the last report. */
+export interface RefusedClient {
+  readonly address: string
+  readonly reason: CutReason
+  readonly cuts: number
+  readonly forMs: number
+  readonly more: number
+}
 
 export interface BalancerEvents {
   listening: [{ address: string }]
@@ -82,6 +91,8 @@ export interface BalancerEvents {
   acceptResumed: []
   /** Reported once a minute for each reason. `more`: refused connections of that reason that were not reported. */
   proxyHeaderRefused: [{ reason: ProxyHeaderFault; address: string | undefined; more: number }]
+  /** New connections of a client are refused, because so many of its connections of HTTP/2 were cut. */
+  clientRefused: [RefusedClient]
   /** Learned visitors can't be shared with other balancers. */
   sharingFailed: [{ error: unknown }]
   policyFailed: [{ route: string; error: unknown }]

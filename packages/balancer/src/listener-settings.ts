@@ -68,8 +68,17 @@ export interface TlsSettings {
   readonly handshakeTimeoutMs: number
 }
 
+/** What the primary does about clients whose connections of HTTP/2 are cut. */
+export interface AttackerSettings {
+  /** So many cut connections of one client within ten seconds, and its new ones are refused. 0: never. */
+  readonly refuseAfterCuts: number
+  readonly refuseMs: number
+  /** Also clients with addresses of private networks. */
+  readonly refusePrivate: boolean
+}
+
 /** Limits of HTTP/2, as `Http2ListenerStart` explains them. */
-export type Http2Settings = Omit<Http2ListenerStart, 'listener'>
+export type Http2Settings = Omit<Http2ListenerStart, 'listener'> & AttackerSettings
 
 export interface HttpsRedirectSettings {
   readonly port: number

@@ -58,6 +58,7 @@ export {
   takeTag,
 } from './node-internals/connection-injector.ts'
 export { guardFirstRequest } from './node-internals/first-request.ts'
+export { holdReads } from './node-internals/held-reads.ts'
 export { connectionOf } from './node-internals/http2-connection.ts'
 export {
   type BoundAddress,

@@ -40,6 +40,7 @@ export {
 export { type AccessLogStart, FRAME_HEAD_BYTES, type LineBlock, readFrameHead } from './access-frames.ts'
 export { accessFields, unknownAccessFields } from './access-log/access-fields.ts'
 export { ACCESS_MEMORY_BYTES, AccessMemory, SEGMENT_BYTES, SEGMENTS } from './access-memory.ts'
+export { type CutConnections, type CutReason, cutReasons } from './cut-messages.ts'
 export { onDrain } from './drain/drain.ts'
 export { type FirstCallback, onFirst } from './first.ts'
 export { probeField } from './forward/forwarded-field.ts'

@@ -1,6 +1,7 @@
 // The checks of the messages between the primary and a worker, on arrival. An app may send messages of its own, and workers are not trusted.
 
 import { VISITOR_KEY_LENGTH } from '@switchyard/routing'
+import { readCuts } from './cut-messages.ts'
 import { readHandshakes } from './handshake-messages.ts'
 import { isRecord, readAddress, readTlsTicketStart } from './listen-protocol.ts'
 import { Checked, readLoad } from './load-messages.ts'
@@ -58,6 +59,8 @@ export function readFromWorker(message: unknown): ToPrimary | undefined {
       const counts = readHandshakes(message.counts)
       return counts && { switchyard: 'handshakes', counts }
     }
+    case 'cuts':
+      return { switchyard: 'cuts', cuts: readCuts(message.cuts) }
     case 'choices':
       return { switchyard: 'choices', choices: readChoices(message.choices) }
     case 'upstream': {

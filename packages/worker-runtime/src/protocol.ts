@@ -4,6 +4,7 @@ import type { ChannelEnds, LoadReport } from '@switchyard/handoff'
 import type { PolicyData, RouteMatch, TicketOptions } from '@switchyard/routing'
 import type { SessionSettings } from '@switchyard/sessions'
 import type { AccessLogStart } from './access-frames.ts'
+import type { CutConnections } from './cut-messages.ts'
 import type { Http2ListenerStart } from './http2-start.ts'
 import type { ServerAddress, TlsTicketStart } from './listen-protocol.ts'
 import type { MetricFamily, RouteExemplar } from './metric-messages.ts'
@@ -157,6 +158,8 @@ export type ToPrimary =
   | { readonly switchyard: 'metrics'; readonly families: readonly MetricFamily[]; readonly exemplars: readonly RouteExemplar[] }
   /** How TLS handshakes ended since the last message, one count for each of `handshakeOutcomes`. */
   | { readonly switchyard: 'handshakes'; readonly counts: readonly number[] }
+  /** Connections of HTTP/2 that were cut since the last message. */
+  | { readonly switchyard: 'cuts'; readonly cuts: readonly CutConnections[] }
   /** The `visitorKey`s of visitors that got their cookie from this worker, or with `slot` from an upstream server. */
   | { readonly switchyard: 'learned'; readonly keys: readonly string[]; readonly slot?: number | undefined }
   /** TLS session tickets of a connection of this worker belong to `slot`. `firm`: the client has a session there. Names in base64url. */

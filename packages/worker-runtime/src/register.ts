@@ -191,9 +191,13 @@ async function register(runtime: Runtime): Promise<void> {
 
   /** Loaded only in workers with a listener that asks for it. */
   async function openHttp2(listeners: NonNullable<Runtime['start']['http2']>) {
-    const { Http2Termination } = await import('./http2/http2-termination.ts')
+    const [{ Http2Termination }, { CutReports }] = await Promise.all([
+      import('./http2/http2-termination.ts'),
+      import('./http2/cut-reports.ts'),
+    ])
     const steer = steering && (await openStreamSteering(listeners, steering))
-    return { termination: new Http2Termination(listeners, http2Sessions, steer), steer }
+    const cuts = new CutReports(runtime)
+    return { termination: new Http2Termination({ listeners, sessions: http2Sessions, steer, cuts }), steer }
   }
 
   async function openStreamSteering(listeners: NonNullable<Runtime['start']['http2']>, steering: Steering) {

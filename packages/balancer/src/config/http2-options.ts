@@ -14,14 +14,24 @@ export interface Http2Options {
   windowBytes?: number | undefined
   /** Streams that a client may reset in a minute. Default 1000. */
   maxResetsPerMinute?: number | undefined
+  /** Streams that a client may reset in a second before the app has them. Default 256. */
+  maxResetsAtOnce?: number | undefined
   /** Bytes a second that a client may send beyond its requests: SETTINGS, PING, WINDOW_UPDATE, empty frames, padding. Default 65536. */
   maxControlBytesPerSecond?: number | undefined
   /** A connection without streams for this long is ended. Default 60000. */
   idleTimeoutMs?: number | undefined
+  /** Above this number of connections in one worker, the oldest that have no stream are ended. At twice the number new ones are closed. Default 10000. */
+  maxIdleConnections?: number | undefined
   /** A stream whose client accepts nothing of the response for this long is reset. Default 60000. */
   sendTimeoutMs?: number | undefined
   /** Streams that keep the event loop busy are spread over the workers of the pool, those of an app's own server of HTTP/2 too. Routes may say otherwise. Default false. */
   spread?: boolean | undefined
+  /** So many connections of a client cut within ten seconds because of these limits, and the primary refuses its new ones. Default 5; 0: never. */
+  refuseAfterCuts?: number | undefined
+  /** For this long. Default 10000. */
+  refuseMs?: number | undefined
+  /** Refuse clients with private, link-local and loopback addresses too. Proxies have such addresses, which stand for all their clients. Default false. */
+  refusePrivate?: boolean | undefined
 }
 
 export type Http2Config = boolean | Http2Options
@@ -31,10 +41,15 @@ export const defaultHttp2: Http2Settings = {
   maxHeaderListBytes: 64 * 1024,
   windowBytes: 64 * 1024,
   maxResetsPerMinute: 1000,
+  maxResetsAtOnce: 256,
   maxControlBytesPerSecond: 64 * 1024,
   idleTimeoutMs: 60_000,
+  maxIdleConnections: 10_000,
   sendTimeoutMs: 60_000,
   spread: false,
+  refuseAfterCuts: 5,
+  refuseMs: 10_000,
+  refusePrivate: false,
 }
 
 const H2 = 'h2'
@@ -45,10 +60,15 @@ export const http2LimitEntries = {
   maxHeaderListBytes: whole(1024, 2 ** 20, 'bytes from 1024 to 1048576'),
   windowBytes: whole(16_384, MAX_WINDOW, `bytes from 16384 to ${MAX_WINDOW}`),
   maxResetsPerMinute: whole(1, 1e9, 'a number of streams, at least 1'),
+  maxResetsAtOnce: whole(1, 1e9, 'a number of streams, at least 1'),
   maxControlBytesPerSecond: whole(1024, 1e9, 'bytes, at least 1024'),
   idleTimeoutMs: milliseconds(1),
+  maxIdleConnections: whole(1, 1e9, 'a number of connections, at least 1'),
   sendTimeoutMs: milliseconds(1),
   spread: flag,
+  refuseAfterCuts: whole(0, 1e9, 'a number of connections; 0: never'),
+  refuseMs: milliseconds(1),
+  refusePrivate: flag,
 }
 
 const limits = shape(http2LimitEntries)

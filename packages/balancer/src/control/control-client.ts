@@ -5,6 +5,7 @@ import { StringDecoder } from 'node:string_decoder'
 import type { AdviceReport } from '../advice.ts'
 import { BalancerError, type ErrorCode, errorCodes } from '../errors.ts'
 import type { BadHeadReport } from '../insight/bad-head-report.ts'
+import type { CutReport } from '../insight/cut-report.ts'
 import type { LiveExplanation } from '../insight/live-explanation.ts'
 import type { UserRequest } from '../insight/user-request.ts'
 import { probeSocket } from '../system/probe-socket.ts'
@@ -97,6 +98,11 @@ export class ControlClient {
     let text = ''
     for await (const line of linesOf(answer, this.path)) text += line
     return answer.statusCode === 200 ? (JSON.parse(text) as FailedExchanges[]) : undefined
+  }
+
+  /** The clients whose connections of HTTP/2 were cut last, oldest first. */
+  async cutConnections(): Promise<CutReport[]> {
+    return (await this.read('GET', '/cuts')) as CutReport[]
   }
 
   /** What the balancer advises at this moment. */

@@ -156,6 +156,7 @@ class Control {
     assertMethod(name, request.method)
     if (name === 'errors') return sendJson(response, 200, await insight.badHeads())
     if (name === 'upstream-errors') return sendJson(response, 200, insight.failedExchanges)
+    if (name === 'cuts') return sendJson(response, 200, insight.cutConnections())
     if (name === 'explain') return sendJson(response, 200, await insight.explain(await readUserRequest(request)))
     const query = readDecisionQuery(search, insight.routeNames)
     if (query.follow === true) this.assertMayFollow()

@@ -11,7 +11,7 @@ import type { ControlLines } from './control-lines.ts'
 import type { DecisionQuery } from './control-protocol.ts'
 import { integerOf, parseBody, RequestFault, readBody } from './control-requests.ts'
 
-const QUESTIONS = { decisions: 'GET', errors: 'GET', 'upstream-errors': 'GET', explain: 'POST' } as const
+const QUESTIONS = { decisions: 'GET', errors: 'GET', 'upstream-errors': 'GET', cuts: 'GET', explain: 'POST' } as const
 export type Question = keyof typeof QUESTIONS
 
 const MAX_DECISIONS = 1_000

@@ -6,6 +6,7 @@
 
 import { type Acceptor, type AcceptorListener, type Arrival, type Connection, listenerOf, withMoved, withWait } from '@switchyard/handoff'
 import type { Policy } from '@switchyard/routing'
+import type { RefusedClients } from '../attackers/refused-clients.ts'
 import type { RefusalReason } from '../events.ts'
 import type { ListenerAnswers } from '../listeners/listener-answers.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
@@ -24,6 +25,7 @@ export interface DispatcherOptions {
   readonly claims: ClaimPoller
   readonly queues: QueueRunner
   readonly recall: Recall
+  readonly refusedClients?: Pick<RefusedClients, 'isOn' | 'refuses'> | undefined
   readonly answers?: Pick<ListenerAnswers, 'answer'> | undefined
   readonly records: Pick<PathRecords, 'recorder' | 'badHeads'>
 }
@@ -39,9 +41,13 @@ export class Dispatcher implements AcceptorListener {
 
   /** A connection arrives with its head. Connections that already wait for its pool go first. */
   onArrival(arrival: Arrival, origin: Origin = 'client'): void {
-    const { acceptor, routes, queues, answers, records } = this.options
+    const { acceptor, routes, queues, answers, records, refusedClients } = this.options
     const answer = answers?.answer(arrival.head, listenerOf(arrival.tag))
     if (answer !== undefined) return acceptor.respond(arrival.fd, answer)
+    if (arrival.source === 'client' && refusedClients?.isOn() === true) {
+      const { fd, tag, head } = arrival
+      if (refusedClients.refuses(listenerOf(tag), head.remoteAddress, performance.now())) return acceptor.refuse(fd, 'client-refused')
+    }
     if (origin === 'client' && routes.refuses(arrival)) {
       records.badHeads.recordAmbiguous(arrival.head)
       return acceptor.refuse(arrival.fd, 'ambiguous-head')

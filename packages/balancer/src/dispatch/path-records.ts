@@ -1,6 +1,7 @@
 // What is recorded and counted along the path of connections: moves, choices of workers, and heads that could not be read.
 
 import { KeyHasher } from '@switchyard/routing'
+import { CutConnections } from '../attackers/cut-connections.ts'
 import { BadHeads } from '../decisions/bad-heads.ts'
 import { ChoiceCounts } from '../decisions/choice-counts.ts'
 import { DecisionLog } from '../decisions/decision-log.ts'
@@ -12,6 +13,7 @@ export class PathRecords {
   readonly moves = new MoveCounts()
   readonly choices = new ChoiceCounts()
   readonly badHeads = new BadHeads()
+  readonly cutConnections = new CutConnections()
   /** Hashes keys for people. */
   readonly hasher: KeyHasher
   readonly decisions: DecisionLog

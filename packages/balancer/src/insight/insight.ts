@@ -10,6 +10,7 @@ import type { Settings } from '../settings.ts'
 import type { FailedExchanges } from '../upstreams/server-counts.ts'
 import type { Upstreams } from '../upstreams/upstreams.ts'
 import type { BadHeadReport } from './bad-head-report.ts'
+import type { CutReport } from './cut-report.ts'
 import type { LiveExplanation } from './live-explanation.ts'
 import type { UserRequest } from './user-request.ts'
 
@@ -18,6 +19,8 @@ export interface InsightOptions {
   readonly records: PathRecords
   readonly visitors: VisitorSlots
   readonly upstreams: () => Pick<Upstreams, 'failedExchanges' | 'statusOf'>
+  /** The address of a listener; undefined: it is closed. */
+  readonly listenerText: (listener: number) => string | undefined
 }
 
 export class Insight {
@@ -64,6 +67,14 @@ export class Insight {
   /** Exchanges with upstream servers that failed, by server and reason. The one that failed last is at the end. */
   get failedExchanges(): FailedExchanges[] {
     return this.options.upstreams().failedExchanges
+  }
+
+  /** The clients whose connections of HTTP/2 were cut last, oldest first. */
+  cutConnections(): CutReport[] {
+    const { records, listenerText } = this.options
+    return records.cutConnections.newest.map(({ address, listener, reason, count, firstMs, lastMs }) => {
+      return { time: lastMs, since: firstMs, address, listener: listenerText(listener) ?? null, reason, count }
+    })
   }
 
   /** Where this request would go at this moment. Changes nothing. */

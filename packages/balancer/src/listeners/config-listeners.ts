@@ -2,10 +2,10 @@
 // these options: its workers start with the new ones, and those of the config before keep theirs.
 
 import type { Acceptor } from '@switchyard/handoff'
-import type { WorkerStart } from '@switchyard/worker-runtime'
+import type { Http2ListenerStart, WorkerStart } from '@switchyard/worker-runtime'
 import { type ListenerCertificates, TlsListeners } from '../certificates/tls-listeners.ts'
 import type { BalancerEmitter } from '../events.ts'
-import type { ListenAddress } from '../listener-settings.ts'
+import type { Http2Settings, ListenAddress } from '../listener-settings.ts'
 import type { PoolWorker } from '../supervisor/pool-worker.ts'
 import { HealthAnswers, type HealthAnswersOptions } from './health-answers.ts'
 import { ListenerAnswers } from './listener-answers.ts'
@@ -97,7 +97,7 @@ export class ConfigListeners {
   private http2For({ settings }: PoolWorker, addresses: Addresses): WorkerStart['http2'] {
     if (!settings.listens) return undefined
     const starts = this.askedIn(addresses).flatMap(({ bound, asked: { http2 } }) =>
-      http2 === undefined ? [] : [{ listener: bound.number, ...http2 }],
+      http2 === undefined ? [] : [startOf(bound.number, http2)],
     )
     return starts.length === 0 ? undefined : starts
   }
@@ -110,4 +110,9 @@ export class ConfigListeners {
   close(): void {
     for (const { watch } of this.certificates.values()) watch?.stop()
   }
+}
+
+/** What the primary does about attackers is none of the worker's business. */
+function startOf(listener: number, { refuseAfterCuts: _a, refuseMs: _b, refusePrivate: _c, ...limits }: Http2Settings): Http2ListenerStart {
+  return { listener, ...limits }
 }

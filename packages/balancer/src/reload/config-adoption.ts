@@ -1,5 +1,6 @@
 // Puts a new config in force in every part of the primary that depends on it, and removes the pools that it does not name.
 
+import type { RefusedClients } from '../attackers/refused-clients.ts'
 import type { ActiveConfig, DroppedPool } from '../dispatch/active-config.ts'
 import type { BoundRoutes } from '../dispatch/bound-routes.ts'
 import type { Pool } from '../dispatch/pool.ts'
@@ -23,6 +24,7 @@ export interface ConfigAdoptionOptions {
   readonly redisSharing: RedisSharing
   readonly jobs: Jobs
   readonly upstreams: Pick<Upstreams, 'configure'>
+  readonly refusedClients: Pick<RefusedClients, 'clear'>
 }
 
 export class ConfigAdoption {
@@ -52,7 +54,7 @@ export class ConfigAdoption {
   }
 
   adopt(routes: BoundRoutes): void {
-    const { config, configListeners, supervisor, changes, sessions, visitors, redisSharing, jobs, upstreams } = this.options
+    const { config, configListeners, supervisor, changes, sessions, visitors, redisSharing, jobs, upstreams, refusedClients } = this.options
     const dropped = config.adopt(routes)
     configListeners.adopt(routes.shared.listen)
     supervisor.limits = routes.settings.limits
@@ -62,6 +64,7 @@ export class ConfigAdoption {
     redisSharing.configure(sharingSettings(routes))
     jobs.configure(routes.settings.pools)
     upstreams.configure(routes.settings.pools)
+    refusedClients.clear()
     changes.placeAll()
   }
 

@@ -106,6 +106,19 @@ test('deadlines and cancellation reach the worker', async () => {
   }
 })
 
+test('a client that cancels 200 calls at once keeps its connection, and its other calls go on', async () => {
+  const one = new GrpcClient(port)
+  const { peer } = await one.unary('test.Sticky/echo')
+  const heldNow = async (): Promise<number> => Number((await one.unary('test.Sticky/held')).held)
+  const before = await heldNow()
+  const calls = Array.from({ length: 200 }, () => one.cancellable('test.Sticky/hold'))
+  await until(async () => (await heldNow()) === before + calls.length)
+  for (const { cancel } of calls) cancel()
+  for (const { failed } of calls) assert.is((await failed).code, status.CANCELLED)
+  assert.is((await one.unary('test.Sticky/echo')).peer, peer)
+  await until(async () => (await heldNow()) === before)
+})
+
 test('forty calls that block, over one connection, are served by all four workers', async () => {
   const one = new GrpcClient(port)
   const answers = await Promise.all(Array.from({ length: 40 }, () => one.unary('test.Web/block', { ms: 20 })))

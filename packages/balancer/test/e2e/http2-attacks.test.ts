@@ -34,7 +34,7 @@ for (const what of ['HTTP/2 that ends in a worker', "an app's own server"] as co
     const before = await workerPids(balancer)
     const [client] = (await sessionsToAll(port, 1)) as [Http2Client]
     let isOver = false
-    const attack = runAttack({ balancer, port, attacks: Object.keys(attacks), connections: 1, ms: ATTACK_MS }).finally(() => {
+    const attack = runAttack({ pids: before, port, attacks: Object.keys(attacks), connections: 1, ms: ATTACK_MS }).finally(() => {
       isOver = true
     })
     while (!isOver) assert.is((await client.get('/hello')).status, 200)

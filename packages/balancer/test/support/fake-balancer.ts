@@ -74,6 +74,7 @@ export function statusOf(changes: Partial<BalancerStatus> = {}): BalancerStatus 
         'ambiguous-head': 0,
         'too-many-unrouted': 0,
         'too-many-unrouted-per-address': 0,
+        'client-refused': 0,
         'no-worker': 0,
         'queue-full': 0,
         'queue-timeout': 0,

@@ -12,6 +12,7 @@ export const refusals = {
   'ambiguous-head': { status: 400, phrase: 'Bad Request' },
   'too-many-unrouted': { status: 503, phrase: 'Service Unavailable' },
   'too-many-unrouted-per-address': { status: 429, phrase: 'Too Many Requests' },
+  'client-refused': { status: 429, phrase: 'Too Many Requests' },
   'no-worker': { status: 503, phrase: 'Service Unavailable' },
   'queue-full': { status: 503, phrase: 'Service Unavailable' },
   'queue-timeout': { status: 503, phrase: 'Service Unavailable' },

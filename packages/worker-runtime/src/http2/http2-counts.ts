@@ -2,7 +2,7 @@
 // metrics.
 
 /** Why a connection was ended or a stream reset before its time. */
-export const http2EndReasons = ['resets', 'control-bytes', 'idle', 'drain', 'malformed', 'stalled'] as const
+export const http2EndReasons = ['resets', 'control-bytes', 'flood', 'protocol', 'idle', 'crowded', 'drain', 'malformed', 'stalled'] as const
 
 export type Http2EndReason = (typeof http2EndReasons)[number]
 

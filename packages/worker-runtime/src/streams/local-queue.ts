@@ -1,8 +1,8 @@
 // Streams that may be heavy and that this worker serves itself. The app gets one in each turn of the loop, so that between two of them forwarded streams and
 // their answers pass, and it gets none before the streams of the same moment that are forwarded have left.
 
+import type { HeldStream } from '../http2/held-stream.ts'
 import type { KeptCount } from './client-connection.ts'
-import type { HeldStream } from './held-stream.ts'
 
 /** New connections to other workers are waited for at most this long. */
 const CONNECT_MS = 10

@@ -3,9 +3,9 @@
 
 import { type ClientHttp2Stream, constants } from 'node:http2'
 import { type Choose, ForwardAttempts, type ForwardOptions, isIdempotent, type RefusalStatus, refusalText } from '../forward/attempts.ts'
+import type { HeldStream } from '../http2/held-stream.ts'
 import type { StreamHead } from '../http2/http2-session.ts'
 import type { ClientConnection } from './client-connection.ts'
-import type { HeldStream } from './held-stream.ts'
 import type { KeptConnection } from './kept-connection.ts'
 import { RequestBody } from './request-body.ts'
 import { StreamAnswer } from './stream-answer.ts'

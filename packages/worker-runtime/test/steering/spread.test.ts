@@ -7,7 +7,16 @@ import { Spread } from '../../src/steering/spread.ts'
 
 const test = suite('spread')
 const start = {
-  ...{ listener: 1, maxConcurrentStreams: 1, maxHeaderListBytes: 1, windowBytes: 1, maxResetsPerMinute: 1, maxControlBytesPerSecond: 1 },
+  ...{
+    listener: 1,
+    maxConcurrentStreams: 1,
+    maxHeaderListBytes: 1,
+    windowBytes: 1,
+    maxResetsPerMinute: 1,
+    maxResetsAtOnce: 1,
+    maxIdleConnections: 1,
+    maxControlBytesPerSecond: 1,
+  },
   ...{ idleTimeoutMs: 1, sendTimeoutMs: 1, spread: true },
 }
 

@@ -42,7 +42,7 @@ Recording begins with the first call, and ends 10 minutes after the last one. Wi
 
   const errors = operation(
     'errors',
-    'print the request heads that the primary refused or could not read, and the failed exchanges with upstream servers',
+    'print refused or unreadable request heads, failed exchanges with upstream servers, and cut connections of HTTP/2',
     async (_, options) => (await import('../insight/errors.ts')).errors(options, io),
   ).option('-n, --lines <number>', 'how many of the last heads and exchanges (default: all)', toCount)
   errors.addHelpText(
@@ -52,7 +52,10 @@ Each head is shown with the offset and the byte at which reading stopped. Bytes 
 fields and parameters that carry keys, cookies or passwords are masked. 'unreadable': the head was not refused, and the worker's parser decides. The last 100 heads are kept.
 
 Failed exchanges with upstream servers are counted by server and reason since the balancer started, with the time of the last one. FAILED: the
-client got 502, 503, 504 or 408. SENT AGAIN: another connection or server answered, or the request failed again and counts there.`,
+client got 502, 503, 504 or 408. SENT AGAIN: another connection or server answered, or the request failed again and counts there.
+
+The last 100 clients whose connections of HTTP/2 a worker has cut, because they exceeded a limit, are listed with the time of the last one. With
+--json these lines have the fields 'reason', 'address', 'listener', 'count', 'since' and 'time', and no 'number'.`,
   )
   addExitCodes(errors, '0  the heads and exchanges were printed', NOT_RUNNING)
   addExamples(errors, [

@@ -1,13 +1,15 @@
-// `balancer errors`: the last heads that the primary refused or could not read, with the byte at which reading stopped, and the exchanges with upstream
-// servers that failed.
+// `balancer errors`: the last heads that the primary refused or could not read, with the byte at which reading stopped, the exchanges with upstream
+// servers that failed, and the connections of HTTP/2 that workers have cut.
 
 import type { BadHeadReport } from '../../insight/bad-head-report.ts'
+import type { CutReport } from '../../insight/cut-report.ts'
 import type { FailedExchanges } from '../../upstreams/server-counts.ts'
 import { slotName } from '../../worker-name.ts'
 import { type FindBalancerOptions, findBalancer } from '../find-balancer.ts'
 import { table } from '../format.ts'
 import type { CliIo } from '../io.ts'
 import { printable, printableJson } from '../printable.ts'
+import { cutsText } from './cuts-text.ts'
 
 export interface ErrorsOptions extends FindBalancerOptions {
   /** How many of the last heads, and of the last lines of the table of upstream servers. Default: all that are kept. */
@@ -29,15 +31,20 @@ export async function errors(options: ErrorsOptions, io: CliIo): Promise<number>
     options.lines === undefined ? entries : entries.slice(Math.max(0, entries.length - options.lines))
   const heads = last(await balancer.badHeads())
   const exchanges = last((await balancer.failedExchanges()) ?? [])
-  if (options.json === true) for (const entry of [...heads, ...exchanges]) io.stdout.write(`${printableJson(entry)}\n`)
-  else io.stdout.write(`${errorsText(heads, exchanges)}\n`)
+  const cuts = last(await balancer.cutConnections())
+  if (options.json === true) for (const entry of [...heads, ...exchanges, ...cuts]) io.stdout.write(`${printableJson(entry)}\n`)
+  else io.stdout.write(`${errorsText(heads, exchanges, cuts)}\n`)
   return 0
 }
 
-function errorsText(heads: readonly BadHeadReport[], exchanges: readonly FailedExchanges[]): string {
-  if (heads.length + exchanges.length === 0)
+function errorsText(heads: readonly BadHeadReport[], exchanges: readonly FailedExchanges[], cuts: readonly CutReport[]): string {
+  if (heads.length + exchanges.length + cuts.length === 0)
     return 'No head was refused or unreadable since the balancer started, and no exchange with an upstream server failed.'
-  return [...heads.map(headText), ...(exchanges.length === 0 ? [] : [exchangesText(exchanges)])].join('\n\n')
+  return [
+    ...heads.map(headText),
+    ...(exchanges.length === 0 ? [] : [exchangesText(exchanges)]),
+    ...(cuts.length === 0 ? [] : [cutsText(cuts)]),
+  ].join('\n\n')
 }
 
 /** A table of the exchanges with upstream servers that failed, without the last line end. */

@@ -125,6 +125,11 @@ export const eventLines: Lines = {
       { reason, address, more },
       `refused a connection from ${address} ${PROXY_HEADER_FAULTS[reason]}${more === 0 ? '' : `; ${more} more since the last such line`}`,
     ),
+  clientRefused: ({ address, reason, cuts, forMs, more }) =>
+    warn(
+      { address, reason, cuts, forMs, more },
+      `refuses new connections of ${address} for ${forMs / 1000} s: ${cuts} of its HTTP/2 connections were cut (${reason})${more === 0 ? '' : `; ${more} more clients since the last such line`}; 'balancer errors' lists them`,
+    ),
   acceptPaused: ({ reason }) => warn({ reason }, `no connections are accepted for now: ${reason}`),
   acceptResumed: () => info({}, 'connections are accepted again'),
   sharingFailed: ({ error }) => warn({ err: error }, `learned visitors are not shared with other balancers: ${messageOf(error)}`),

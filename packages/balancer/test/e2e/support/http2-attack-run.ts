@@ -7,13 +7,16 @@ import { Http2Client } from './http2-client.ts'
 import { fixture, type RunningBalancer } from './running-balancer.ts'
 
 export interface AttackOptions {
-  readonly balancer: RunningBalancer
+  /** Those whose memory and CPU time count. */
+  readonly pids: readonly number[]
   readonly port: number
   /** `['none']`: the attacker's process runs and sends nothing. */
   readonly attacks: readonly string[]
   /** For each attack. */
   readonly connections: number
   readonly ms: number
+  /** Of the attacker. Default 127.0.0.1. */
+  readonly address?: string | undefined
   readonly onBegun?: (() => void) | undefined
 }
 
@@ -22,6 +25,8 @@ export interface AttackTotals {
   readonly opened: number
   readonly ended: number
   readonly sent: number
+  /** Of the connections that the server has ended. */
+  readonly bytes: number
   /** Largest resident memory of a worker. */
   readonly memoryMiB: number
   /** CPU time of all workers meanwhile, for other clients too. */
@@ -29,9 +34,20 @@ export interface AttackTotals {
 }
 
 /** Resolves when the attack is over. */
-export async function runAttack({ balancer, port, attacks, connections, ms, onBegun = () => {} }: AttackOptions): Promise<AttackTotals> {
-  const child = fork(fixture('http2-attacker.ts'), [attacks.join(','), String(port), String(connections), String(ms)])
-  let totals: Omit<AttackTotals, 'memoryMiB' | 'cpuMs'> = { opened: 0, ended: 0, sent: 0 }
+export async function runAttack({
+  pids,
+  port,
+  attacks,
+  connections,
+  ms,
+  address = '',
+  onBegun = () => {},
+}: AttackOptions): Promise<AttackTotals> {
+  const child = fork(fixture('http2-attacker.ts'), [
+    ...[attacks.join(','), String(port), String(connections), String(ms)],
+    ...(address === '' ? [] : [address]),
+  ])
+  let totals: Omit<AttackTotals, 'memoryMiB' | 'cpuMs'> = { opened: 0, ended: 0, sent: 0, bytes: 0 }
   let isOver = false
   child.on('message', (said) => {
     if (said === 'begun') onBegun()
@@ -43,7 +59,6 @@ export async function runAttack({ balancer, port, attacks, connections, ms, onBe
       resolve()
     }),
   )
-  const pids = await workerPids(balancer)
   const cpuBefore = cpuMsOf(pids)
   let memoryMiB = 0
   while (!isOver) {
@@ -119,9 +134,18 @@ const TICK_MS = 10
 
 function cpuMsOf(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = statOf(pid)
       .replace(/^.*\) /, '')
       .split(' ')
-    return sum + (Number(fields[11]) + Number(fields[12])) * TICK_MS
+    return sum + (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * TICK_MS
   }, 0)
+}
+
+/** Empty: the process has ended. */
+function statOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8')
+  } catch {
+    return ''
+  }
 }
