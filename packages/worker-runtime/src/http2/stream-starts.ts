@@ -1,8 +1,8 @@
 // Gives streams to the app for at most a few milliseconds of one turn of the event loop. What one client sends at once may be hundreds of requests; those that are left
 // wait until the other connections have been read, and the connections that have some take turns.
 
-/** Some ten small requests. */
-const TURN_MS = 2
+/** More than a hundred small requests. */
+const TURN_MS = 5
 
 type Start = () => void
 
