@@ -41,6 +41,8 @@ const FLOORS: Record<string, readonly (readonly [folder: string, files?: RegExp]
   'worker-runtime': [
     ['', /./],
     ['observations'],
+    ['server/requests'],
+    ['server/tls'],
     ['server'],
     ['http2'],
     ['tls-tickets'],

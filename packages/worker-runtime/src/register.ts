@@ -32,13 +32,13 @@ import { hookRequests } from './request-hook.ts'
 import { openRuntime, type Runtime } from './runtime.ts'
 import { announceStart, sendShutdownMessage } from './server/app-messages.ts'
 import { Servers } from './server/balanced-servers.ts'
-import { Handshakes } from './server/handshakes.ts'
 import { HeldSignals, usualStopSignal } from './server/held-signals.ts'
 import { Http2Sessions } from './server/http2-sessions.ts'
-import { InFlight } from './server/in-flight.ts'
 import { hookAppListen } from './server/listen-hook.ts'
 import { Receiver } from './server/receiver.ts'
-import { RouteRequests } from './server/route-requests.ts'
+import { InFlight } from './server/requests/in-flight.ts'
+import { RouteRequests } from './server/requests/route-requests.ts'
+import { Handshakes } from './server/tls/handshakes.ts'
 import { Websockets } from './server/websockets.ts'
 import { sessionsStatus, unrefSessions } from './session-adapters/open-sessions.ts'
 import { enableSourceMaps } from './source-maps.ts'
@@ -297,7 +297,10 @@ async function openTermination(
   tickets: TicketLoader,
   handshakes: Handshakes,
 ) {
-  const [{ TlsTermination }, { HstsFields }] = await Promise.all([import('./server/tls-termination.ts'), import('./server/hsts.ts')])
+  const [{ TlsTermination }, { HstsFields }] = await Promise.all([
+    import('./server/tls/tls-termination.ts'),
+    import('./server/tls/hsts.ts'),
+  ])
   const onServer = (server: TlsServer, listener: number): void => {
     tickets.adoptHidden(server, listeners.find(({ number }) => number === listener) ?? {})
     handshakes.watch(server)

@@ -9,7 +9,7 @@ import { until, untilEvent } from '../../../test/support/until.ts'
 import type { Http2Connection, Http2Termination } from '../src/http2/http2-termination.ts'
 import { hookRequests, type RequestHookOptions } from '../src/request-hook.ts'
 import { Http2Sessions } from '../src/server/http2-sessions.ts'
-import { InFlight } from '../src/server/in-flight.ts'
+import { InFlight } from '../src/server/requests/in-flight.ts'
 import { RequestSpans } from '../src/traces/request-spans.ts'
 
 const test = suite('request hook and HTTP/2')

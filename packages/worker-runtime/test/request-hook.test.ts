@@ -6,7 +6,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { assert, suite } from '../../../test/suite.ts'
 import { untilEvent } from '../../../test/support/until.ts'
 import { hookRequests, type RequestHookOptions } from '../src/request-hook.ts'
-import { InFlight } from '../src/server/in-flight.ts'
+import { InFlight } from '../src/server/requests/in-flight.ts'
 import { RequestSpans } from '../src/traces/request-spans.ts'
 
 const test = suite('request hook')

@@ -1,8 +1,8 @@
 // What the access log knows of one request at its end, and what of it differs from the request of the line before.
 
 import type { IncomingMessage } from 'node:http'
-import type { LoggedRequest, Placement } from '../server/open-requests.ts'
-import { upstreamOf } from '../server/upstream-of-request.ts'
+import type { LoggedRequest, Placement } from '../server/requests/open-requests.ts'
+import { upstreamOf } from '../server/requests/upstream-of-request.ts'
 
 /** The status of a request whose connection ended before its answer began, as in nginx. */
 export const NO_ANSWER = 499

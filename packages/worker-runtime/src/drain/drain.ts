@@ -6,7 +6,7 @@ import { closeListeningSocket, connectionCountOf, httpConnectionsOf, idleConnect
 import { isBetweenWorkers } from '../forward/forwarded.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Http2Sessions } from '../server/http2-sessions.ts'
-import type { InFlight } from '../server/in-flight.ts'
+import type { InFlight } from '../server/requests/in-flight.ts'
 import type { WebSocket, Websockets } from '../server/websockets.ts'
 import { type ConnectionMover, isQuiet } from '../steering/connection-mover.ts'
 import { type EngineSession, endSession, momentToEnd, sessionsWithoutWebSocket } from '../steering/sticky-ids.ts'

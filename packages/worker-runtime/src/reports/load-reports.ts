@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import { type LoadDetails, type LoadReport, MAX_WORD, packRouteCounters, routeCountersOf, rowWords } from '@switchyard/handoff'
 import type { Runtime } from '../runtime.ts'
-import type { InFlight } from '../server/in-flight.ts'
+import type { InFlight } from '../server/requests/in-flight.ts'
 
 const INTERVAL_MS = 100
 /** One report in this many has details. Over shared memory only these go as messages. */

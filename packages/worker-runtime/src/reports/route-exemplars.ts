@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RouteExemplar } from '../metric-messages.ts'
-import type { RouteRequests } from '../server/route-requests.ts'
+import type { RouteRequests } from '../server/requests/route-requests.ts'
 
 const NAME = 'traceparent'
 /** Version 00, with a trace id and a span id that are not 0, and the flag that says that the trace is recorded. */

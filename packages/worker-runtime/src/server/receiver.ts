@@ -8,7 +8,7 @@ import { Server as HttpServer, type ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import { ConnectionInjector, connectionCountOf, countAsRead, guardFirstRequest, isHeadComplete, type Offer } from '@switchyard/handoff'
 import { speaksHttp2 } from '@switchyard/routing'
-import type { InFlight } from './in-flight.ts'
+import type { InFlight } from './requests/in-flight.ts'
 
 /** The offer whose bytes are in the parser at the moment. */
 interface UnclaimedOffer {

@@ -4,7 +4,7 @@
 import { performance } from 'node:perf_hooks'
 import type { Http2ListenerStart } from '../http2-start.ts'
 import type { WorkerRoute } from '../protocol.ts'
-import type { InFlight } from '../server/in-flight.ts'
+import type { InFlight } from '../server/requests/in-flight.ts'
 import { runDelayMs } from './run-delay.ts'
 
 /** Loop time of a request from which on it pays. A forward takes about a third of that in each of the two workers. */

@@ -4,8 +4,8 @@ import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:
 import type { Server, Socket } from 'node:net'
 import type { AccessLog } from '../access-log/access-log.ts'
 import type { SteerStream } from '../http2/http2-session.ts'
-import type { InFlight } from '../server/in-flight.ts'
-import { requestOf } from '../server/stream-request.ts'
+import type { InFlight } from '../server/requests/in-flight.ts'
+import { requestOf } from '../server/requests/stream-request.ts'
 
 export interface OwnStreamsOptions {
   readonly server: Server

@@ -3,7 +3,7 @@
 import type { ServerResponse } from 'node:http'
 import { assert, suite } from '../../../../test/suite.ts'
 import { RouteExemplars } from '../../src/reports/route-exemplars.ts'
-import { RouteRequests } from '../../src/server/route-requests.ts'
+import { RouteRequests } from '../../src/server/requests/route-requests.ts'
 
 const test = suite('route exemplars')
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'

@@ -6,8 +6,8 @@ import { type Offer, packTag } from '@switchyard/handoff'
 import { assert, atSuiteEnd, suite } from '../../../../test/suite.ts'
 import { untilEvent } from '../../../../test/support/until.ts'
 import { hookRequests, type RequestHookOptions } from '../../src/request-hook.ts'
-import { InFlight } from '../../src/server/in-flight.ts'
 import { Receiver } from '../../src/server/receiver.ts'
+import { InFlight } from '../../src/server/requests/in-flight.ts'
 import { RequestSpans } from '../../src/traces/request-spans.ts'
 
 const test = suite('receiver')

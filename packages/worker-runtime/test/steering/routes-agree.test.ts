@@ -8,7 +8,7 @@ import { RequestHead, type Route, RouteTable, routeName } from '@switchyard/rout
 import fc from 'fast-check'
 import { assert, suite } from '../../../../test/suite.ts'
 import { chosenRuns, chosenSeed } from '../../../../test/support/random.ts'
-import { MANY_HOSTS, traitsOf } from '../../src/server/request-traits.ts'
+import { MANY_HOSTS, traitsOf } from '../../src/server/requests/request-traits.ts'
 import { headOf } from '../../src/steering/steering.ts'
 
 const test = suite('routes of the primary and the worker')

@@ -2,7 +2,7 @@
 
 import { assert, suite } from '../../../../test/suite.ts'
 import { until } from '../../../../test/support/until.ts'
-import { InFlight } from '../../src/server/in-flight.ts'
+import { InFlight } from '../../src/server/requests/in-flight.ts'
 import { Spread } from '../../src/steering/spread.ts'
 
 const test = suite('spread')

@@ -2,7 +2,7 @@
 
 import { constants, createHash } from 'node:crypto'
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
-import type { CertificateText, MutualTls, TlsChange, TlsListenerStart, TlsPreset } from '../tls-start.ts'
+import type { CertificateText, MutualTls, TlsChange, TlsListenerStart, TlsPreset } from '../../tls-start.ts'
 
 /** Version 5.7 of https://ssl-config.mozilla.org, without the finite-field suites: they need parameters of their own and are slow. */
 const PRESETS: Readonly<Record<TlsPreset, SecureContextOptions>> = {

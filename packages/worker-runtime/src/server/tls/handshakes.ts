@@ -2,8 +2,8 @@
 
 import type { Socket } from 'node:net'
 import { TLSSocket, type Server as TlsServer } from 'node:tls'
-import { type HandshakeFailure, type HandshakeOutcome, handshakeOutcomes } from '../handshake-messages.ts'
-import type { Runtime } from '../runtime.ts'
+import { type HandshakeFailure, type HandshakeOutcome, handshakeOutcomes } from '../../handshake-messages.ts'
+import type { Runtime } from '../../runtime.ts'
 
 const INTERVAL_MS = 1000
 

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { listenerOf, tagUnderTls } from '@switchyard/handoff'
-import type { TlsListenerStart } from '../tls-start.ts'
+import type { TlsListenerStart } from '../../tls-start.ts'
 
 const FIELD = 'Strict-Transport-Security'
 

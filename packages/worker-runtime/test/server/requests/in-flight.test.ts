@@ -3,10 +3,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { responseBoundsMs } from '@switchyard/handoff'
-import { assert, suite } from '../../../../test/suite.ts'
-import { until } from '../../../../test/support/until.ts'
-import { LoopDelay } from '../../src/reports/load-reports.ts'
-import { InFlight } from '../../src/server/in-flight.ts'
+import { assert, suite } from '../../../../../test/suite.ts'
+import { until } from '../../../../../test/support/until.ts'
+import { LoopDelay } from '../../../src/reports/load-reports.ts'
+import { InFlight } from '../../../src/server/requests/in-flight.ts'
 
 const test = suite('in flight')
 

@@ -5,7 +5,7 @@ import { Server as HttpServer } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import { type TLSSocket, type TlsOptions, Server as TlsServer } from 'node:tls'
 import { listenerOf } from '@switchyard/handoff'
-import type { TlsChange, TlsListenerStart } from '../tls-start.ts'
+import type { TlsChange, TlsListenerStart } from '../../tls-start.ts'
 import { onFirstHello } from './first-hello.ts'
 import { type Pair, TlsContexts } from './tls-contexts.ts'
 
