@@ -94,15 +94,12 @@ export class ControlClient {
 
   /** Exchanges with upstream servers that failed, by server and reason. undefined: the balancer is of a version that does not say. */
   async failedExchanges(): Promise<FailedExchanges[] | undefined> {
-    const answer = await this.send('GET', '/upstream-errors', undefined)
-    let text = ''
-    for await (const line of linesOf(answer, this.path)) text += line
-    return answer.statusCode === 200 ? (JSON.parse(text) as FailedExchanges[]) : undefined
+    return (await this.readIfKnown('GET', '/upstream-errors')) as FailedExchanges[] | undefined
   }
 
-  /** The clients whose connections of HTTP/2 were cut last, oldest first. */
-  async cutConnections(): Promise<CutReport[]> {
-    return (await this.read('GET', '/cuts')) as CutReport[]
+  /** The clients whose connections of HTTP/2 were cut last, oldest first. undefined: the balancer is of a version that does not say. */
+  async cutConnections(): Promise<CutReport[] | undefined> {
+    return (await this.readIfKnown('GET', '/cuts')) as CutReport[] | undefined
   }
 
   /** What the balancer advises at this moment. */
@@ -117,37 +114,39 @@ export class ControlClient {
 
   /** Where older lines are. undefined: the balancer is of a version that does not say. */
   async logFiles(): Promise<LogFilesReport | undefined> {
-    const answer = await this.send('GET', '/log-files', undefined)
-    let text = ''
-    for await (const line of linesOf(answer, this.path)) text += line
-    return answer.statusCode === 200 ? (JSON.parse(text) as LogFilesReport) : undefined
+    return (await this.readIfKnown('GET', '/log-files')) as LogFilesReport | undefined
   }
 
   /** A link that opens the dashboard with the right to act, once. undefined: the balancer is of a version without a dashboard. */
   async dashboardLink(): Promise<DashboardLink | undefined> {
-    const answer = await this.send('POST', '/dashboard-link', '')
-    let text = ''
-    for await (const line of linesOf(answer, this.path)) text += line
-    return answer.statusCode === 200 ? (JSON.parse(text) as DashboardLink) : undefined
+    return (await this.readIfKnown('POST', '/dashboard-link', '')) as DashboardLink | undefined
   }
 
   /** An answer of one JSON value. */
   private async read(method: string, path: string, body?: string): Promise<unknown> {
-    const answer = await this.ask(method, path, body)
-    let text = ''
-    for await (const line of linesOf(answer, this.path)) text += line
-    return JSON.parse(text)
+    return JSON.parse(await this.textOf(await this.ask(method, path, body)))
+  }
+
+  /** As `read`; undefined: the balancer does not answer that, because it is of another version. */
+  private async readIfKnown(method: string, path: string, body?: string): Promise<unknown> {
+    const answer = await this.send(method, path, body)
+    const text = await this.textOf(answer)
+    return answer.statusCode === 200 ? JSON.parse(text) : undefined
   }
 
   private async ask(method: string, path: string, body?: string, signal?: AbortSignal): Promise<IncomingMessage> {
     const answer = await this.send(method, path, body, signal)
     if (answer.statusCode === 200) return answer
-    let text = ''
-    for await (const line of linesOf(answer, this.path)) text += line
-    throw refused(text, answer.statusCode)
+    throw refused(await this.textOf(answer), answer.statusCode)
   }
 
-  private send(method: string, path: string, body: string | undefined, signal?: AbortSignal): Promise<IncomingMessage> {
+  private async textOf(answer: IncomingMessage): Promise<string> {
+    let text = ''
+    for await (const line of linesOf(answer, this.path)) text += line
+    return text
+  }
+
+  private send(method: string, path: string, body?: string, signal?: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const headers = {
         Connection: 'close',

@@ -31,7 +31,7 @@ export async function errors(options: ErrorsOptions, io: CliIo): Promise<number>
     options.lines === undefined ? entries : entries.slice(Math.max(0, entries.length - options.lines))
   const heads = last(await balancer.badHeads())
   const exchanges = last((await balancer.failedExchanges()) ?? [])
-  const cuts = last(await balancer.cutConnections())
+  const cuts = last((await balancer.cutConnections()) ?? [])
   if (options.json === true) for (const entry of [...heads, ...exchanges, ...cuts]) io.stdout.write(`${printableJson(entry)}\n`)
   else io.stdout.write(`${errorsText(heads, exchanges, cuts)}\n`)
   return 0
