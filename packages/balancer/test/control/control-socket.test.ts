@@ -13,6 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -186,6 +187,19 @@ test('a balancer that closes without an answer may have no descriptors left, and
   } catch (error) {
     assert.is((error as BalancerError).code, 'ERR_NOT_RUNNING')
     assert.match((error as BalancerError).message, /closed the connection without an answer.* no descriptor left: try again/)
+  } finally {
+    await close(server)
+  }
+})
+
+test('what a balancer of an older version does not answer is undefined', async () => {
+  const path = join(newFolder(), 'older.sock')
+  const server = createHttpServer((_request, response) => response.writeHead(404).end('{"error":"not found"}'))
+  await placeSocket(server, { path })
+  try {
+    const client = new ControlClient(path)
+    const asked = [client.failedExchanges(), client.cutConnections(), client.logFiles(), client.dashboardLink()]
+    assert.equal(await Promise.all(asked), [undefined, undefined, undefined, undefined])
   } finally {
     await close(server)
   }

@@ -39,7 +39,7 @@ export async function errors(options: ErrorsOptions, io: CliIo): Promise<number>
 
 function errorsText(heads: readonly BadHeadReport[], exchanges: readonly FailedExchanges[], cuts: readonly CutReport[]): string {
   if (heads.length + exchanges.length + cuts.length === 0)
-    return 'No head was refused or unreadable since the balancer started, and no exchange with an upstream server failed.'
+    return 'Since the balancer started, no head was refused or unreadable, no exchange with an upstream server failed, and no connection of HTTP/2 was cut.'
   return [
     ...heads.map(headText),
     ...(exchanges.length === 0 ? [] : [exchangesText(exchanges)]),
